@@ -1,0 +1,274 @@
+"""Measures: questions with a definition.
+
+A measure is a plain function `(facts, *, options) -> ibis table` under `@measure`. Its docstring is the definition on every
+surface, its keyword-only arguments are the options, the decorator names owner, grain and the unit of each column. What the
+command line, the API, the pages, the docs and the free tests need is read from here and written nowhere else.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
+
+from plait.facts import DEPARTMENTS, KINDS, nearest
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from plait.facts import Kind
+
+# How the value of a cell is read, by the unit its column declares; any other unit is a count of the things it names.
+TEXT_UNITS = frozenset({"text", "id", "cohort", "stage", "currency"})
+DATE_UNITS = frozenset({"day", "month"})
+FLOAT_UNITS = frozenset({"share", "ratio", "days", "months", "points"})
+MONEY_UNIT = "money"  # in the major unit of the row's `currency` column
+
+Cell: TypeAlias = str | int | float | Decimal | date | None
+
+
+class UnknownMeasure(LookupError):
+    """Somebody asked for a measure that nobody has defined."""
+
+    def __init__(self, name: str, known: Iterator[str]) -> None:
+        names = list(known)
+        super().__init__(f"no measure {name!r}; {nearest(name, names)}`plait measures` lists all {len(names)}.")
+
+
+class BadOption(ValueError):
+    """An option that the measure does not have, or a value that it does not take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The smallest and the largest value an option takes, both included."""
+
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a measure sees: the facts of the timeline that had happened before `as_of`, each with its account and person.
+
+    `table` has the columns of `plait.facts.Fact` (keys and detail as JSON text) and beside them `account`, `person` and
+    `occurred_on`, the local day in the firm's time zone. `rejects` holds the refused rows (`plait.facts.Refusal` and
+    `recorded_at`). `as_of` is an instant in naive UTC, the first one not seen; `today` its local day. `currency` is the
+    currency the firm reports in, None when it has named none.
+    """
+
+    table: ir.Table
+    rejects: ir.Table
+    as_of: datetime
+    today: date
+    currency: str | None = None
+
+    def of(self, *kinds: str) -> ir.Table:
+        """Give the facts of these kinds."""
+        for kind in kinds:
+            known_kind(kind)
+        return self.table.filter(self.table.kind.isin(kinds))
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """A warning that holds when `where` has rows.
+
+    `says` is printed with `{n}`, the number of rows, and `{some}`, the first column of the first three of them.
+    """
+
+    where: ir.Table
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A measure's rows together with the cautions that the reader must see beside them."""
+
+    rows: ir.Table
+    cautions: tuple[Caution, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of a measure: what it may be and what it is when nobody says.
+
+    `type` is `int`, `float`, `str`, `bool`, `date` or `tuple` (of texts); `choices` is empty where any value will do.
+    """
+
+    name: str
+    type: type
+    default: object
+    optional: bool = False
+    choices: tuple[str, ...] = ()
+    bounds: Bounds | None = None
+
+    def read(self, value: object) -> object:
+        """Turn text or a Python value into what the measure takes, or raise `BadOption` with what is allowed."""
+        if value is None or (isinstance(value, str) and value.lower() == "none"):
+            if self.optional:
+                return None
+            raise self._refused(value)
+        read = self._typed(value)
+        if self.choices and read not in self.choices:
+            raise self._refused(value)
+        if self.bounds and not self.bounds.least <= Decimal(str(read)) <= self.bounds.most:
+            raise self._refused(value)
+        return read
+
+    def _typed(self, value: object) -> object:
+        try:
+            if self.type is tuple:
+                parts = value.split(",") if isinstance(value, str) else list(value)  # type: ignore[call-overload]
+                return tuple(str(part).strip() for part in parts)
+            if self.type is bool and isinstance(value, str):
+                return {"true": True, "yes": True, "false": False, "no": False}[value.lower()]
+            if self.type is date:
+                return value if isinstance(value, date) else date.fromisoformat(str(value))
+            return self.type(value)
+        except (ValueError, TypeError, KeyError):
+            raise self._refused(value) from None
+
+    def _refused(self, value: object) -> BadOption:
+        return BadOption(f"option {self.name} cannot be {value!r}; allowed: {self.allowed()}.")
+
+    def allowed(self) -> str:
+        """Say in words what the option takes."""
+        words = {int: "a whole number", float: "a number", str: "a text", bool: "yes or no", date: "a day like 2026-01-31"}
+        said = ", ".join(self.choices) or words.get(self.type, "names separated by commas")
+        if self.bounds:
+            said += f" from {self.bounds.least} to {self.bounds.most}"
+        return said + (", or none" if self.optional else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A question, its definition and how to answer it.
+
+    `means` is the docstring; `columns` maps each column of the answer to its unit; `grain` says what one row is; `origin`
+    names the paper or the standard the definition follows, empty where it is our own; `version` rises when a change of the
+    definition changes numbers.
+    """
+
+    name: str
+    owner: str
+    grain: str
+    columns: Mapping[str, str]
+    means: str
+    origin: str
+    version: int
+    options: Mapping[str, Option]
+    build: Callable[..., ir.Table | Answer]
+
+    def read_options(self, given: Mapping[str, object]) -> dict[str, object]:
+        """Check and complete the options that somebody gave."""
+        for name in given:
+            if name not in self.options:
+                has = ", ".join(self.options) or "none"
+                raise BadOption(f"{self.name} has no option {name!r}; {nearest(name, list(self.options))}it has: {has}.")
+        return {
+            name: option.read(given[name]) if name in given else option.default for name, option in self.options.items()
+        }
+
+    def answer(self, facts: Facts, options: Mapping[str, object]) -> Answer:
+        """Build the answer's expression; nothing is run yet."""
+        built = self.build(facts, **options)
+        return built if isinstance(built, Answer) else Answer(built)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An answer: rows that never travel without their definition and their query.
+
+    `as_of` is aware UTC; `facts_version` the version of the facts it was read from; `took` in seconds.
+    """
+
+    measure: Measure
+    as_of: datetime
+    facts_version: int
+    options: Mapping[str, object]
+    rows: list[tuple[Cell, ...]]
+    sql: str
+    warnings: list[str] = field(default_factory=list)
+    took: float = 0.0
+
+    @property
+    def version(self) -> int:
+        """The version of the definition."""
+        return self.measure.version
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Each column's name and unit, in order."""
+        return self.measure.columns
+
+    def records(self) -> list[dict[str, Cell]]:
+        """Give the rows as records, column names as keys."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+registry: dict[str, Measure] = {}
+
+
+def measure(
+    *, owner: str, grain: str, columns: Mapping[str, str], origin: str = "", version: int = 1
+) -> Callable[[Callable[..., ir.Table | Answer]], Measure]:
+    """Register a function as a measure. `owner` is a department; `columns` maps names to units, in order."""
+    if owner not in DEPARTMENTS:
+        message = f"owner {owner!r} is no department; allowed: {', '.join(DEPARTMENTS)}."
+        raise ValueError(message)
+
+    def register(build: Callable[..., ir.Table | Answer]) -> Measure:
+        made = Measure(
+            name=build.__name__,
+            owner=owner,
+            grain=grain,
+            columns=dict(columns),
+            means=inspect.getdoc(build) or "",
+            origin=origin,
+            version=version,
+            options=_options_of(build),
+            build=build,
+        )
+        registry[made.name] = made
+        return made
+
+    return register
+
+
+def known_measure(name: str) -> Measure:
+    """Find a measure by name, or raise `UnknownMeasure` with the nearest one."""
+    if name not in registry:
+        raise UnknownMeasure(name, iter(sorted(registry)))
+    return registry[name]
+
+
+def known_kind(name: str) -> Kind:
+    """Find a kind by name, or raise `BadOption` with the nearest one."""
+    if name not in KINDS:
+        raise BadOption(f"no kind {name!r}; {nearest(name, KINDS)}docs/kinds.md lists all {len(KINDS)}.")
+    return KINDS[name]
+
+
+def _options_of(build: Callable[..., ir.Table | Answer]) -> dict[str, Option]:
+    """Read the options from the keyword-only arguments: type, bounds, choices and default."""
+    parameters = [p for p in inspect.signature(build).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    hints = get_type_hints(build, include_extras=True)
+    return {p.name: _option(p.name, hints[p.name], p.default) for p in parameters}
+
+
+def _option(name: str, hint: Any, default: object) -> Option:  # noqa: ANN401 - a type hint is any object
+    option = Option(name, str, default)
+    if get_origin(hint) is Annotated:
+        hint, bounds = get_args(hint)
+        option = replace(option, bounds=bounds)
+    if get_origin(hint) in (types.UnionType, Union):
+        (hint,) = (part for part in get_args(hint) if part is not type(None))
+        option = replace(option, optional=True)
+    if get_origin(hint) is Literal:
+        return replace(option, choices=get_args(hint))
+    return replace(option, type=get_origin(hint) or hint)
