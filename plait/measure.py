@@ -138,7 +138,13 @@ class Option:
 
     def allowed(self) -> str:
         """Say in words what the option takes."""
-        words = {int: "a whole number", float: "a number", str: "a text", bool: "yes or no", date: "a day like 2026-01-31"}
+        words = {
+            int: "a whole number",
+            float: "a number",
+            str: "a text",
+            bool: "yes or no",
+            date: "a day like 2026-01-31",
+        }
         said = ", ".join(self.choices) or words.get(self.type, "names separated by commas")
         if self.bounds:
             said += f" from {self.bounds.least} to {self.bounds.most}"
@@ -169,7 +175,9 @@ class Measure:
         for name in given:
             if name not in self.options:
                 has = ", ".join(self.options) or "none"
-                raise BadOption(f"{self.name} has no option {name!r}; {nearest(name, list(self.options))}it has: {has}.")
+                raise BadOption(
+                    f"{self.name} has no option {name!r}; {nearest(name, list(self.options))}it has: {has}."
+                )
         return {
             name: option.read(given[name]) if name in given else option.default for name, option in self.options.items()
         }

@@ -1,0 +1,1 @@
+"""plait: one customer timeline for every department."""
