@@ -1,0 +1,1 @@
+"""Sources: what turns the files of outside systems into facts."""

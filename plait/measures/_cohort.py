@@ -1,0 +1,26 @@
+"""Cohorts: the groups a measure's rows are split by, as text that sorts in time."""
+
+from typing import Literal
+
+import ibis
+import ibis.expr.types as ir
+
+By = Literal["all", "month", "quarter", "year", "channel", "campaign", "partner", "product", "owner", "source"]
+UNKNOWN = "(unknown)"
+
+
+def cohort(facts: ir.Table, by: str, day: str = "occurred_on") -> ir.StringValue:
+    """Give each row's group: `all`, `2026-03`, `2026-Q1`, `2026`, or the value of a column, `(unknown)` when it is empty.
+
+    `day` names the column of local days that decides the period.
+    """
+    if by == "all":
+        return ibis.literal("all")
+    if by not in ("month", "quarter", "year"):
+        return facts[by].fill_null(UNKNOWN)
+    year = facts[day].year().cast("string")
+    if by == "year":
+        return year
+    if by == "quarter":
+        return year + "-Q" + facts[day].quarter().cast("string")
+    return year + "-" + facts[day].month().cast("string").lpad(2, "0")
