@@ -1,0 +1,282 @@
+"""The stage rule: where an account stands in the cycle and every move it made, derived from its facts alone.
+
+The first line that holds at an instant is the stage of the account:
+
+1. **expand** - a contract is running; or an order was placed in the last 365 days; or a deal was won in the last 365
+   days and no contract ended since. An account of which no contract is known is also kept here for 365 days by an
+   invoice or a payment.
+2. **convert** - a deal is open; or sales accepted a lead (`lead.sal`, `lead.sql`) and neither gave it back, lost, won
+   or closed it since, and the account was not silent for 180 days.
+3. **nurture** - there is a lead (`lead.created`, `lead.mql`, `lead.recycled`, `meeting.held`, or a deal that was
+   lost) that was not closed for good, and the account was not silent for 180 days. Of a former customer only a lead
+   that came after it left counts: that is the win-back.
+4. **former_customer** - it was in expand once.
+5. **disqualified** - its lead was closed for good; a new lead opens it again.
+6. **dormant** - silent for 180 days.
+7. **capture** - it answered us or was entered in a system: a form, a paper, an event, a trial, a ticket.
+8. **attract** - it was seen, nothing more.
+
+Silent is an account that gave no sign of life; what we do ourselves (messages sent, spend, invoices, our own notes)
+is none. A person's correction (`stage.set`, its text names the stage) holds until the rule's own answer changes next.
+Stages end in both directions, also by time alone: a contract's end, 365 days after the last order, 180 days of
+silence. All facts of one instant count together; within it the order is that of (source, id).
+"""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+
+from plait.facts import CAPTURE, EXPAND, FEEDBACK, KINDS, SPEND, STAGES, WORK
+from plait.measure import Facts
+
+ORDER = (*STAGES, "former_customer", "dormant", "disqualified")
+CODE = {name: code for code, name in enumerate(ORDER)}
+
+CUSTOMER_WINDOW = 365  # days an order or a won deal keeps an account in expand
+DORMANT_AFTER = 180  # days without a sign of life
+
+# Which kinds put an account where. Everything else about the rule is in `_derived`.
+ORDERS = ("order.placed",)
+PAYMENTS = ("invoice.issued", "payment.received")  # the last one often comes after the contract's end: weak evidence
+RUNNING = ("subscription.started", "subscription.changed")
+OPEN = ("deal.opened",)
+CLOSED = ("deal.won", "deal.lost")
+ACCEPTED = ("lead.sal", "lead.sql")
+RELEASED = ("lead.recycled", "lead.disqualified", "subscription.started", *CLOSED)
+LEAD = ("lead.created", "lead.mql", "lead.recycled", "meeting.held", *ACCEPTED, *OPEN)
+TURNS = tuple(dict.fromkeys((*LEAD, *RELEASED, *RUNNING, "subscription.ended", "stage.set")))
+OWN_ACTS = (
+    *("message.sent", "message.opened", "account.created", "contact.created", "lead.disqualified", "deal.changed"),
+    *("subscription.ended", "invoice.issued", "payment.refunded", "ticket.resolved"),
+    *(kind.name for kind in KINDS.values() if kind.stage in (SPEND, WORK)),
+)
+LIFE = tuple(name for name in KINDS if name not in OWN_ACTS)
+ANSWERED = tuple(
+    kind.name
+    for kind in KINDS.values()
+    if kind.stage in (CAPTURE, EXPAND, FEEDBACK) and kind.name not in (*ORDERS, *RUNNING, "subscription.ended")
+)
+
+# What a moment may carry; each is the largest so far but `contracts` and `deals`, which are summed.
+MARKS = {
+    "order_at": "timestamp",
+    "paid_at": "timestamp",
+    "won_at": "timestamp",
+    "ended_at": "timestamp",
+    "life_at": "timestamp",
+    "lead_at": "timestamp",
+    "accepted_at": "timestamp",
+    "accepted": "int64",
+    "released": "int64",
+    "lead": "int64",
+    "disqualified": "int64",
+    "contracted": "int64",
+    "answered": "int64",
+    "correction": "int64",
+    "contracts": "int64",
+    "deals": "int64",
+}
+SUMMED = ("contracts", "deals")
+
+
+def ledger(facts: Facts) -> ir.Table:
+    """Give every stay: account, stage, from_stage, from_at, from_on, to_at, to_on. Stages are codes, see `ORDER`.
+
+    A stay is [from_at, to_at); `to_at` is null while it lasts, `from_stage` null at the first. `_on` is the local day.
+    Stays of an account leave no hole and do not overlap, and two that follow each other differ.
+    """
+    moments = _corrected(_derived(_carried(facts)))
+    over = ibis.window(group_by="account", order_by="at")
+    stays = moments.mutate(from_stage=moments.stage.lag().over(over))
+    stays = stays.filter(stays.from_stage.isnull() | (stays.from_stage != stays.stage))
+    return stays.select(
+        "account",
+        "stage",
+        "from_stage",
+        from_at=stays["at"],
+        from_on=stays["on"],
+        to_at=stays["at"].lead().over(over),
+        to_on=stays["on"].lead().over(over),
+    )
+
+
+def stage_name(code: ir.IntegerValue) -> ir.StringValue:
+    """Give a stage's name for its code."""
+    return ibis.cases(*((code == number, name) for name, number in CODE.items()))
+
+
+def stage_code(name: ir.StringValue) -> ir.IntegerValue:
+    """Give a stage's code for its name, null for a name that is no stage."""
+    return ibis.cases(*((name == text, ibis.literal(number, "int64")) for text, number in CODE.items()))
+
+
+def misnamed(facts: Facts) -> ir.Table:
+    """Give the corrections that name no stage; the rule passes over them."""
+    corrections = facts.of("stage.set").filter(lambda t: t.account.notnull())
+    named = stage_code(corrections.text.strip().lower())
+    return corrections.filter(named.isnull()).select("id", "source").order_by("source", "id")
+
+
+def _carried(facts: Facts) -> ir.Table:
+    """Give each account's moments with all that is known by then: the largest or the sum of every mark so far."""
+    known = facts.table.filter(facts.table.account.notnull())
+    moments = ibis.union(
+        _seen(known),
+        _answered(known.filter(known.kind.isin(ANSWERED))),
+        _stretches(known.filter(known.kind.isin(LIFE)), "life_at", DORMANT_AFTER),
+        _stretches(known.filter(known.kind.isin(ORDERS)), "order_at", CUSTOMER_WINDOW),
+        _stretches(known.filter(known.kind.isin(PAYMENTS)), "paid_at", CUSTOMER_WINDOW),
+        _turns(known),
+    )
+    moments = moments.filter(moments["at"] < ibis.literal(facts.as_of))  # what time alone will do later
+    instants = moments.group_by("account", "at").agg(
+        moments["on"].max().name("on"),
+        *(moments[name].max().name(name) for name in MARKS if name not in SUMMED),
+        *(moments[name].sum().cast("int64").name(name) for name in SUMMED),
+    )
+    so_far = ibis.cumulative_window(group_by="account", order_by="at")
+    return instants.select(
+        "account",
+        "at",
+        instants["on"].max().over(so_far).name("on"),  # at a clock change a day of 24 hours may end a local day early
+        *(instants[name].max().over(so_far).name(name) for name in MARKS if name not in (*SUMMED, "correction")),
+        *(instants[name].sum().over(so_far).cast("int64").name(name) for name in SUMMED),
+        "correction",
+    )
+
+
+def _moment(rows: ir.Table, at: ir.Value, on: ir.Value, **marks: ir.Value) -> ir.Table:
+    """Give rows the shape that all moments share."""
+    nothing = {name: ibis.null(kind) for name, kind in MARKS.items()}
+    given = {name: mark.cast(MARKS[name]) for name, mark in marks.items()}
+    return rows.select("account", at=at, on=on, **(nothing | given))
+
+
+def _seen(facts: ir.Table) -> ir.Table:
+    """Give each account's first fact; it counts as a sign of life, so that nobody begins dormant."""
+    first = facts.group_by("account").agg(at=facts.occurred_at.min(), on=facts.occurred_on.min())
+    over = ibis.interval(days=DORMANT_AFTER)
+    return ibis.union(
+        _moment(first, first["at"], first["on"], life_at=first["at"]),
+        _moment(first, first["at"] + over, (first["on"] + over).cast("date")),
+    )
+
+
+def _answered(facts: ir.Table) -> ir.Table:
+    """Give each account's first answer."""
+    first = facts.group_by("account").agg(at=facts.occurred_at.min(), on=facts.occurred_on.min())
+    return _moment(first, first["at"], first["on"], answered=ibis.literal(1))
+
+
+def _stretches(facts: ir.Table, mark: str, days: int) -> ir.Table:
+    """Give the moments at which a mark that lasts `days` days begins, was renewed last, and ends.
+
+    Facts are put into stretches of `days` days: inside one, nothing ends, so its first and its last fact are enough.
+    This makes few rows of many.
+    """
+    stretch = (facts.occurred_at.epoch_seconds() // (days * 86_400)).cast("int64")
+    ends = facts.group_by("account", stretch=stretch).agg(
+        first_at=facts.occurred_at.min(),
+        first_on=facts.occurred_on.min(),
+        last_at=facts.occurred_at.max(),
+        last_on=facts.occurred_on.max(),
+    )
+    over = ibis.interval(days=days)
+    return ibis.union(
+        _moment(ends, ends.first_at, ends.first_on, **{mark: ends.first_at}),
+        _moment(ends, ends.last_at, ends.last_on, **{mark: ends.last_at}),
+        _moment(ends, ends.last_at + over, (ends.last_on + over).cast("date")),
+    )
+
+
+def _turns(facts: ir.Table) -> ir.Table:
+    """Give the steps of leads, deals and contracts, the ends of what won deals lend, and people's corrections.
+
+    `place` is the step's place in the account's history: of two kinds of step, the one with the larger place came last.
+    """
+    steps = facts.filter(facts.kind.isin(TURNS))
+    order = ["occurred_at", "source", "id"]
+    deal, contract = steps.kind.isin((*OPEN, *CLOSED)), steps.kind.isin((*RUNNING, "subscription.ended"))
+    steps = steps.mutate(
+        place=ibis.row_number().over(ibis.window(group_by="account", order_by=order)).cast("int64") + 1,
+        thing=ibis.cases((deal, "deal"), (contract, "contract")),
+        on_now=steps.kind.isin((*OPEN, *RUNNING)).cast("int64"),
+        step_at=steps.occurred_at,
+    )
+    same = ibis.window(group_by=["account", "thing", "object_id"], order_by=order)
+    steps = steps.mutate(on_before=steps.on_now.lag().over(same))
+    change = steps.on_now - steps.on_before.fill_null(0)
+    kind, at = steps.kind, steps.occurred_at
+
+    def when(test: ir.BooleanValue, value: ir.Value) -> ir.Value:
+        return ibis.cases((test, value))
+
+    ended = (kind == "subscription.ended") & (steps.on_before.fill_null(1) == 1)
+    named = stage_code(steps.text.strip().lower())
+    moments = _moment(
+        steps,
+        at,
+        steps.occurred_on,
+        won_at=when(kind == "deal.won", at),
+        ended_at=when(ended, at),
+        lead_at=when(kind.isin(LEAD), at),
+        accepted_at=when(kind.isin(ACCEPTED), at),
+        accepted=when(kind.isin(ACCEPTED), steps.place),
+        released=when(kind.isin(RELEASED), steps.place),
+        lead=when(kind.isin(LEAD), steps.place),
+        disqualified=when(kind == "lead.disqualified", steps.place),
+        contracted=when(steps.thing == "contract", ibis.literal(1)),
+        correction=when(kind == "stage.set", steps.place * len(ORDER) + named),
+        contracts=when(steps.thing == "contract", change),
+        deals=when(steps.thing == "deal", change),
+    )
+    won, over = steps.filter(kind == "deal.won"), ibis.interval(days=CUSTOMER_WINDOW)
+    return ibis.union(moments, _moment(won, won.occurred_at + over, (won.occurred_on + over).cast("date")))
+
+
+def _derived(moments: ir.Table) -> ir.Table:
+    """Give the stage that the rule finds at each moment: the first line that holds."""
+    m = moments
+    window = ibis.interval(days=CUSTOMER_WINDOW)
+
+    def holds(test: ir.BooleanValue) -> ir.BooleanValue:
+        return test.fill_null(False)  # noqa: FBT003 - ibis takes it by position only
+
+    won_lasts = m.ended_at.isnull() | holds(m.won_at > m.ended_at)
+    left_at = ibis.greatest(
+        m.order_at + window,
+        m.ended_at,
+        ibis.cases((won_lasts, m.won_at + window)),
+        ibis.cases((m.contracted.isnull(), m.paid_at + window)),
+    )
+    # when all that made it a customer is over, `left_at` is the instant at which the last of it ended
+    customer = (m.contracts > 0) | holds(left_at > m["at"])
+    awake = holds(m.life_at + ibis.interval(days=DORMANT_AFTER) > m["at"])
+    accepted = holds(m.accepted > m.released.fill_null(0)) & (m.order_at.isnull() | holds(m.accepted_at > m.order_at))
+    lead = holds(m.lead > m.disqualified.fill_null(0)) & (left_at.isnull() | holds(m.lead_at >= left_at))
+    stage = ibis.cases(
+        (customer, CODE["expand"]),
+        ((m.deals > 0) | (accepted & awake), CODE["convert"]),
+        (lead & awake, CODE["nurture"]),
+        (left_at.notnull(), CODE["former_customer"]),
+        (holds(m.disqualified > m.lead.fill_null(0)), CODE["disqualified"]),
+        (~awake, CODE["dormant"]),
+        (m.answered.notnull(), CODE["capture"]),
+        else_=CODE["attract"],
+    )
+    return m.select("account", "at", "on", "correction", stage=stage.cast("int64"))
+
+
+def _corrected(moments: ir.Table) -> ir.Table:
+    """Put a person's correction in place of the rule's stage, until the rule's own answer changes."""
+    over = ibis.window(group_by="account", order_by="at")
+    so_far = ibis.cumulative_window(group_by="account", order_by="at")
+    moments = moments.mutate(before=moments.stage.lag().over(over))
+    changed = (moments.before.isnull() | (moments.before != moments.stage)).cast("int64")
+    moments = moments.mutate(changed=changed)
+    moments = moments.mutate(answer=moments.changed.sum().over(so_far).cast("int64"))
+    last = moments.correction.max().over(ibis.cumulative_window(group_by=["account", "answer"], order_by="at"))
+    moments = moments.mutate(last=last)
+    stage = ibis.coalesce(moments.last % len(ORDER), moments.stage)
+    return moments.select("account", "at", "on", stage=stage.cast("int64"))

@@ -1,0 +1,176 @@
+"""Stories: a few facts written as lines of text, and many facts drawn by a seeded generator."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import ibis
+import pyarrow as pa
+
+from plait.facts import KINDS, Fact, Refusal
+from plait.measure import Facts, Measure, Table
+
+FIELDS = ("channel", "campaign", "partner", "product", "owner", "object_id", "text")
+TEXTS = (
+    "account",
+    "person",
+    "id",
+    "object_id",
+    "currency",
+    "channel",
+    "campaign",
+    "partner",
+    "product",
+    "owner",
+    "text",
+)
+COLUMNS: dict[str, pa.DataType] = {
+    **dict.fromkeys(("source", "kind", *TEXTS, "keys", "detail"), pa.string()),
+    **dict.fromkeys(("occurred_at", "recorded_at"), pa.timestamp("us")),
+    "occurred_on": pa.date32(),
+    "amount": pa.decimal128(18, 4),
+    "quantity": pa.decimal128(20, 10),
+}
+SCHEMA = pa.schema(COLUMNS)
+REJECTS = pa.schema(
+    dict.fromkeys(("source", "file", "field", "value", "rule", "next_step", "row"), pa.string())
+    | {"line": pa.int64(), "recorded_at": pa.timestamp("us")}
+)
+RECORDED = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def read_story(text: str) -> list[Fact]:
+    """Read lines `account  day[Thh:mm]  kind  [amount CUR] [field=value ...]`; the account `-` is unknown."""
+    lines = [line.split() for line in text.splitlines() if len(line.split()) > 2 and line.split()[2] in KINDS]
+    return [_read_line(number, line) for number, line in enumerate(lines, 1)]
+
+
+def _read_line(number: int, words: Sequence[str]) -> Fact:
+    account, at, kind, *rest = words
+    given = dict(word.split("=", 1) for word in rest if "=" in word)
+    money = [word for word in rest if "=" not in word]
+    names = {"account.story": "" if account == "-" else account, "person.story": given.get("person", "")}
+    return Fact(
+        source=given.get("source", "story"),
+        id=given.get("id", f"f{number:04}"),
+        kind=kind,
+        occurred_at=datetime.fromisoformat(at).replace(tzinfo=UTC),
+        recorded_at=RECORDED,
+        keys={key: value for key, value in names.items() if value},
+        amount=Decimal(money[0]) if money else None,
+        currency=money[1] if money else None,
+        quantity=Decimal(given["quantity"]) if "quantity" in given else None,
+        **{name: given[name] for name in FIELDS if name in given},  # type: ignore[arg-type]
+    )
+
+
+def draw_facts(seed: int, *, count: int = 2_000, accounts: int = 40) -> list[Fact]:
+    """Draw facts of every kind over three years: some without account or channel, many at the same instant."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    kinds = [*KINDS, *(name for name in KINDS if name.startswith(("lead.", "deal.", "subscription.")))] * 2
+    return [_draw(chance, number, chance.choice(kinds), accounts) for number in range(count)]
+
+
+def _draw(chance: random.Random, number: int, name: str, accounts: int) -> Fact:
+    kind, who = KINDS[name], chance.randrange(accounts)
+    day = datetime(2023, 1, 1, tzinfo=UTC) + timedelta(days=int(chance.random() ** (1 + who % 3) * 1_100))
+    low, high = kind.between or (Decimal(0), Decimal(20))
+    keys = {} if chance.random() < 0.05 else {"account.story": f"a{who:02}"}
+    if chance.random() < 0.6:
+        keys["person.story"] = f"p{who:02}{chance.randrange(3)}"
+    priced = "amount" in kind.needs or (name.startswith("deal.") and chance.random() < 0.8)
+    return Fact(
+        source=chance.choice(("crm", "shop", "web")),
+        id=f"{number:05}",
+        kind=name,
+        occurred_at=day + timedelta(hours=chance.choice((0, 0, 9, 12, 23)), minutes=chance.choice((0, 0, 30))),
+        recorded_at=RECORDED,
+        keys=keys,
+        object_id=_object(chance, name, who),
+        amount=Decimal(chance.randrange(100_000)) / 100 if priced else None,
+        currency="EUR" if priced or "currency" in kind.needs else None,
+        quantity=Decimal(chance.randint(int(low), int(high))) if "quantity" in kind.needs else None,
+        channel=chance.choice(("mail", "search", "social", None)) or ("search" if "channel" in kind.needs else None),
+        campaign=chance.choice(("spring", "autumn", None)),
+        partner=chance.choice(("pat", "pia", None)) or ("pat" if "partner" in kind.needs else None),
+        product=chance.choice(("base", "plus", None)),
+        owner=chance.choice(("sol", "sue", None)) or ("sol" if "owner" in kind.needs else None),
+        text=chance.choice(("nurture", "Dormant", "nowhere")) if "text" in kind.needs else None,
+    )
+
+
+def _object(chance: random.Random, name: str, who: int) -> str | None:
+    if name == "fx.rate":
+        return "USD"
+    if "object_id" not in KINDS[name].needs and chance.random() < 0.5:
+        return None
+    return f"{name.split('.', maxsplit=1)[0]}-{who:02}-{chance.randrange(3)}"
+
+
+def fact_table(facts: Sequence[Fact]) -> pa.Table:
+    """Give facts the columns that a measure sees; account and person are their story keys."""
+    return pa.Table.from_pylist([_row(fact) for fact in facts], SCHEMA)
+
+
+def _row(fact: Fact) -> dict[str, Any]:
+    columns = {name: getattr(fact, name) for name in SCHEMA.names if hasattr(fact, name)}
+    return columns | {
+        "account": fact.keys.get("account.story"),
+        "person": fact.keys.get("person.story"),
+        "occurred_at": fact.occurred_at.replace(tzinfo=None),
+        "recorded_at": fact.recorded_at.replace(tzinfo=None),
+        "occurred_on": fact.occurred_at.date(),
+        "keys": json.dumps(fact.keys),
+        "detail": json.dumps(fact.detail),
+    }
+
+
+@dataclass
+class Story:
+    """Facts in memory that answer as a `Timeline` does: zone UTC, account and person are the story's own names."""
+
+    facts: Sequence[Fact]
+    refusals: Sequence[Refusal] = ()
+    as_of: datetime = datetime(2027, 1, 1)  # noqa: DTZ001 - measures see naive UTC
+    currency: str | None = None
+    con: Any = field(default_factory=ibis.duckdb.connect)
+
+    def until(self, day: date | datetime) -> Story:
+        """What had happened before a day began, or before an instant."""
+        at = day if isinstance(day, datetime) else datetime(day.year, day.month, day.day)  # noqa: DTZ001
+        return Story(self.facts, self.refusals, at.replace(tzinfo=None), self.currency)
+
+    def seen(self) -> Facts:
+        """What a measure sees."""
+        seen = [fact for fact in self.facts if fact.occurred_at.replace(tzinfo=None) < self.as_of]
+        refused = [
+            {name: getattr(refusal, name, None) for name in REJECTS.names}
+            | {"recorded_at": RECORDED.replace(tzinfo=None)}
+            for refusal in self.refusals
+        ]
+        table = self.con.create_table("facts", fact_table(seen), overwrite=True)
+        rejects = self.con.create_table("rejects", pa.Table.from_pylist(refused, REJECTS), overwrite=True)
+        return Facts(table, rejects, self.as_of, self.as_of.date(), self.currency)
+
+    def table(self, measure: Measure, **options: object) -> Table:
+        """Answer a measure."""
+        read = measure.read_options(options)
+        answer = measure.answer(self.seen(), read)
+        warnings = []
+        for caution in answer.cautions:
+            rows = self.rows(caution.where)
+            some = ", ".join(str(row[0]) for row in rows[:3])
+            warnings += [caution.says.format(n=len(rows), some=some)] if rows else []
+        sql = str(ibis.to_sql(answer.rows, dialect="duckdb"))
+        return Table(measure, self.as_of.replace(tzinfo=UTC), 1, read, self.rows(answer.rows), sql, warnings)
+
+    def rows(self, expression: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - ibis has no narrower type here
+        """Run an expression."""
+        answer: Mapping[str, list[Any]] = self.con.to_pyarrow(expression).to_pydict()
+        return list(zip(*answer.values(), strict=True))
