@@ -1,0 +1,80 @@
+"""First entries: when a unit reached a step for the first time, and how long it took from one step to the next."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+import ibis
+import ibis.expr.types as ir
+
+from plait.measure import Caution, Facts
+from plait.measures._cohort import By, cohort
+
+Unit = Literal["account", "person", "object"]
+UNIT_COLUMN = {"account": "account", "person": "person", "object": "object_id"}
+DAY = 86_400
+
+
+def first_entries(facts: Facts, kinds: tuple[str, ...], unit: Unit) -> ir.Table:
+    """Give the first fact of every unit and kind, in the total order (occurred_at, source, id), as `unit`."""
+    steps = facts.of(*kinds)
+    steps = steps.mutate(unit=steps[UNIT_COLUMN[unit]])
+    steps = steps.filter(steps.unit.notnull())
+    order = ibis.window(group_by=["unit", "kind"], order_by=["occurred_at", "source", "id"])
+    return steps.mutate(place=ibis.row_number().over(order)).filter(lambda t: t.place == 0).drop("place")
+
+
+def nobody(facts: Facts, kinds: tuple[str, ...], unit: Unit) -> Caution:
+    """Warn of the facts that name no unit."""
+    steps = facts.of(*kinds)
+    lost = steps.filter(steps[UNIT_COLUMN[unit]].isnull()).select("id", "source").order_by("source", "id")
+    return Caution(lost, f"{{n}} facts name no {unit} and are left out: {{some}}.")
+
+
+def seconds(at: ir.TimestampValue) -> ir.IntegerValue:
+    """Give whole seconds since 1970, the same on every engine: one of them rounds what another cuts off."""
+    return at.truncate("s").epoch_seconds().cast("int64")
+
+
+def seconds_of(at: datetime) -> int:
+    """Give the same for an instant in naive UTC."""
+    return int(at.replace(tzinfo=UTC).timestamp())
+
+
+def waits(facts: Facts, start: str, to: str, unit: Unit, by: By) -> ir.Table:
+    """Give every unit that reached `start`: cohort, entered_at, reached_at, id, happened (0 or 1) and `seconds`.
+
+    `seconds` runs from the first `start` to the first `to`; without one, to the instant asked for: by then it had not
+    happened, and what comes later is unknown (right-censored). Negative where `to` came first.
+    """
+    entries = first_entries(facts, (start, to), unit)
+    begun = entries.filter(entries.kind == start)
+    begun = begun.select("unit", cohort=cohort(begun, by), entered_at=begun.occurred_at)
+    ended = entries.filter(entries.kind == to)
+    ended = ended.select("unit", "id", reached_at=ended.occurred_at)
+    both = begun.left_join(ended, "unit").select("cohort", "entered_at", "reached_at", "id")
+    until = ibis.coalesce(seconds(both.reached_at), ibis.literal(seconds_of(facts.as_of), "int64"))
+    return both.mutate(
+        happened=both.reached_at.notnull().cast("int64"), seconds=(until - seconds(both.entered_at)).cast("int64")
+    )
+
+
+def survival(waits: ir.Table) -> ir.Table:
+    """Give the share that had still not happened just after each number of seconds: cohort, seconds, survival.
+
+    Kaplan and Meier: the product of (1 - d_i / n_i) over the times t_i at which something happened, d_i of n_i that had
+    waited as long. Rounded to 9 digits, so that engines whose logarithms differ in the last bit give the same number.
+    """
+    times = waits.group_by("cohort", "seconds").agg(
+        units=waits.count().cast("int64"), events=waits.happened.sum().cast("int64")
+    )
+    longest_first = ibis.cumulative_window(group_by="cohort", order_by=ibis.desc("seconds"))
+    times = times.mutate(at_risk=times.units.sum().over(longest_first).cast("int64"))
+    times = times.filter(times.events > 0)
+    left = (times.at_risk - times.events).nullif(0)
+    times = times.mutate(log=(left / times.at_risk).ln(), all_gone=left.isnull().cast("int64"))
+    so_far = ibis.cumulative_window(group_by="cohort", order_by="seconds")
+    share = times.log.sum().over(so_far).exp().round(9)
+    gone = times.all_gone.max().over(so_far) == 1
+    return times.select("cohort", "seconds", survival=ibis.cases((gone, ibis.literal(0.0)), else_=share))
