@@ -8,7 +8,7 @@ that is not in it is refused on load with the nearest name.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -178,3 +178,106 @@ KINDS: dict[str, Kind] = {
              ("owner", "text", "quantity"), "points", STARS),
     )
 }  # fmt: skip
+
+
+CURRENCIES: dict[str, int] = {
+    code: digits
+    for digits, codes in (
+        (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
+        (
+            2,
+            "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE",
+        ),
+        (
+            2,
+            "CHF CHW CNY COP COU CRC CUC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD",
+        ),
+        (
+            2,
+            "HNL HRK HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP",
+        ),
+        (
+            2,
+            "MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR",
+        ),
+        (
+            2,
+            "SDG SEK SGD SHP SLE SLL SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED",
+        ),
+        (2, "VES WST XCD XCG YER ZAR ZMW ZWG ZWL"),
+        (3, "BHD IQD JOD KWD LYD OMR TND"),
+        (4, "CLF UYW"),
+    )
+    for code in codes.split()
+}
+"""ISO 4217: the codes in use, and those retired since 2015 that older exports still hold, with their minor digits."""
+
+KEY_NAME = re.compile(r"domain|email|phone|anonymous_id|user_id|(account|person)\.[a-z0-9][a-z0-9_.-]*")
+LONGEST_ID = 512  # bytes of UTF-8: an id is an index key on every engine
+
+
+@dataclass(frozen=True, slots=True)
+class FactRule:
+    """A rule that every fact keeps, whichever door it comes through.
+
+    `broken` is a DuckDB predicate, true where the rule is broken (null means kept), with the fields of a fact in braces;
+    `name` says to people what is wrong, `next_step` what to do.
+    """
+
+    name: str
+    field: str
+    broken: str
+    next_step: str
+
+    def sql(self, columns: Mapping[str, str]) -> str:
+        """Give the predicate with each field replaced by the SQL that stands for it."""
+        return self.broken.format_map(columns)
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def _needing(needed: str) -> FactRule:
+    kinds = [kind.name for kind in KINDS.values() if needed in kind.needs]
+    return FactRule(
+        f"missing {needed}",
+        needed,
+        f"{{kind}} in ({_names(kinds)}) and {{{needed}}} is null",
+        f"fill in {needed}, which a fact of this kind cannot do without",
+    )
+
+
+def _outside_bounds() -> str:
+    cases = (
+        f"when '{kind.name}' then {{quantity}} not between {kind.between[0]} and {kind.between[1]}"
+        for kind in KINDS.values()
+        if kind.between
+    )
+    return f"case {{kind}} {' '.join(cases)} end"
+
+
+RULES: tuple[FactRule, ...] = (
+    FactRule("source name", "source", f"not regexp_full_match({{source}}, '{SOURCE_NAME.pattern}')",
+             "use lower case letters, digits and underscores, a letter first"),
+    FactRule("missing id", "id", "{id} is null", "give every row an id that the source never uses again"),
+    FactRule("id too long", "id", f"strlen({{id}}) > {LONGEST_ID}", f"shorten the id to {LONGEST_ID} bytes"),
+    FactRule("missing kind", "kind", "{kind} is null", "name the kind of the fact"),
+    FactRule("unknown kind", "kind", f"{{kind}} not in ({_names(KINDS)})", "use a kind of the vocabulary"),
+    FactRule("missing occurred_at", "occurred_at", "{occurred_at} is null", "fill in when it happened"),
+    *(_needing(needed) for needed in dict.fromkeys(name for kind in KINDS.values() for name in kind.needs)),
+    FactRule("too early", "occurred_at", f"{{occurred_at}} < timestamp '{EARLIEST:%Y-%m-%d %H:%M:%S}'",
+             "correct the date: careless exports write an empty date as 1970 or 1900"),
+    FactRule("in the future of the load", "occurred_at", "{occurred_at} > {recorded_at}",
+             "correct the date or the timezone, or load the file again once it has happened"),
+    FactRule("amount without currency", "amount", "{amount} is not null and {currency} is null",
+             "name the currency of the amount"),
+    FactRule("unknown currency", "currency", f"{{currency}} not in ({_names(CURRENCIES)})", "use a code of ISO 4217"),
+    FactRule("negative amount", "amount", "{amount} < 0",
+             "give the amount without sign: the kind tells the direction (money back is payment.refunded)"),
+    FactRule("quantity out of bounds", "quantity", _outside_bounds(), "correct the quantity: see the bounds of its kind"),
+    FactRule("unknown key", "keys",
+             f"len(list_filter(json_keys({{keys}}), lambda k: not regexp_full_match(k, '{KEY_NAME.pattern}'))) > 0",
+             "use email, phone, anonymous_id, user_id, person.<system>, domain or account.<system>"),
+)  # fmt: skip
+"""In the order in which they are judged: a refused row names the first that it breaks."""

@@ -1,0 +1,266 @@
+"""Delimited text (CSV and its kin): where rows begin and end, which of them are whole, on which line each stands.
+
+The scan is plait's own, vectorised over the bytes: a quote of even rank opens, one of odd rank closes, a line end with an even
+number of quotes before it ends a row. Rows with too few or too many cells, or with a quote where none may stand, are set
+aside with their text; only the whole ones go to the parser, which must then give exactly as many rows. So no row can vanish,
+be glued to its neighbour or shift a column unseen. A broken quote costs its own line only: reading goes on with the next.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv
+
+WINDOW = 8 << 20
+SMALL_WINDOW = 1 << 14  # after a broken quote: scanning far ahead again and again would be quadratic
+LONGEST_ROW, LONGEST_LINE = 4 << 20, 64 << 20
+WRONG_QUOTE = "a quote that does not belong there, or is never closed"
+DELIMITERS = ",;\t|"
+QUOTE, LF, CR = 34, 10, 13
+Positions = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRow:
+    """A row that does not have the shape of its file."""
+
+    line: int
+    rule: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A part of a file: the bytes of its whole rows, the line on which each begins, and the rows set aside."""
+
+    content: bytes
+    lines: Positions
+    broken: list[BrokenRow]
+    consumed: int  # bytes of the window that are dealt with
+    newlines: int  # line ends among them
+
+
+def scan(window: bytes, *, delimiter: int, width: int, line: int, final: bool) -> Rows:
+    """Split a window that begins with a row into rows; what may go on behind the window is not consumed."""
+    data = np.frombuffer(window, dtype=np.uint8)
+    newlines = _line_ends(data, window, final=final)
+    quotes = np.flatnonzero(data == QUOTE)
+    ends, delimiters = newlines, np.flatnonzero(data == delimiter)
+    wrong = None
+    if quotes.size:
+        wrong = _first_wrong_quote(data, quotes, delimiter, final=final)
+        ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
+        delimiters = delimiters[np.searchsorted(quotes, delimiters) % 2 == 0]
+    if wrong is not None:
+        ends = ends[ends < wrong]
+    rows = _rows(window, data, ends + 1, delimiters, newlines, width=width, line=line)
+    if wrong is not None:
+        return _with_wrong_quote(window, rows, newlines, line=line, final=final)
+    if final and rows.consumed < len(window):  # the last line has no line end
+        return _last_row(window, rows, delimiter=delimiter, width=width, line=line)
+    return rows
+
+
+def _line_ends(data: npt.NDArray[np.uint8], window: bytes, *, final: bool) -> Positions:
+    """Give the last byte of each line end: LF, CR LF, or a CR alone."""
+    ends = data == LF
+    if b"\r" in window:
+        lone = data == CR
+        lone[:-1] &= data[1:] != LF
+        lone[-1] &= final  # an LF may follow in the next window
+        ends |= lone
+    return np.flatnonzero(ends)
+
+
+def _first_wrong_quote(data: npt.NDArray[np.uint8], quotes: Positions, delimiter: int, *, final: bool) -> int | None:
+    """Give the first quote that neither begins a cell, nor ends one, nor is doubled."""
+    borders = np.zeros(256, dtype=bool)
+    borders[[delimiter, LF, CR, QUOTE]] = True
+    opening, closing = quotes[0::2], quotes[1::2]
+    wrong = [opening[(opening > 0) & ~borders[data[np.maximum(opening - 1, 0)]]][:1]]
+    inner = closing[closing < data.size - 1]  # what follows the last byte is not known yet
+    wrong.append(inner[~borders[data[inner + 1]]][:1])
+    if opening.size > closing.size and (final or data.size - opening[-1] > LONGEST_ROW):
+        wrong.append(opening[-1:])  # never closed
+    first = np.concatenate(wrong)
+    return int(first.min()) if first.size else None
+
+
+def _rows(
+    window: bytes,
+    data: npt.NDArray[np.uint8],
+    ends: Positions,
+    delimiters: Positions,
+    newlines: Positions,
+    *,
+    width: int,
+    line: int,
+) -> Rows:
+    """Sort complete rows, which end before `ends`, into whole ones and broken ones; empty lines are no rows."""
+    if not ends.size:
+        return Rows(b"", np.empty(0, np.int64), [], 0, 0)
+    starts = np.concatenate((np.zeros(1, np.int64), ends[:-1]))
+    consumed = int(ends[-1])
+    before = np.searchsorted(newlines, starts) if newlines.size != ends.size else np.arange(starts.size)
+    cells = np.diff(np.searchsorted(delimiters, ends), prepend=0) + 1
+    filled = (data[starts] != LF) & (data[starts] != CR)
+    whole = (cells == width) & filled & (ends - starts <= LONGEST_ROW)
+    counted = int(np.searchsorted(newlines, consumed))
+    if whole.all():
+        return Rows(window[:consumed], before + line, [], consumed, counted)
+    broken = [
+        BrokenRow(line + int(before[n]), _shape(int(cells[n]), width), _text(window[starts[n] : ends[n]]))
+        for n in np.flatnonzero(filled & ~whole)
+    ]
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], whole.view(np.int8), [0]))))
+    content = b"".join(window[starts[a] : ends[b - 1]] for a, b in edges.reshape(-1, 2))
+    return Rows(content, before[whole] + line, broken, consumed, counted)
+
+
+def _shape(cells: int, width: int) -> str:
+    if cells == width:
+        return f"a row of more than {LONGEST_ROW >> 20} MiB"
+    return f"{cells} cell{'s' * (cells != 1)} where {width} are expected"
+
+
+def _text(row: bytes) -> str:
+    return row.rstrip(b"\r\n").decode(errors="replace")
+
+
+def _with_wrong_quote(window: bytes, rows: Rows, newlines: Positions, *, line: int, final: bool) -> Rows:
+    """Set aside the line on which the row with the wrong quote begins."""
+    following = newlines[rows.newlines :]
+    if not following.size and not final:
+        return rows  # the line goes on behind the window
+    end = int(following[0]) + 1 if following.size else len(window)
+    row = BrokenRow(line + rows.newlines, WRONG_QUOTE, _text(window[rows.consumed : end]))
+    return Rows(rows.content, rows.lines, [*rows.broken, row], end, rows.newlines + min(following.size, 1))
+
+
+def _last_row(window: bytes, rows: Rows, *, delimiter: int, width: int, line: int) -> Rows:
+    tail = scan(
+        window[rows.consumed :] + b"\n", delimiter=delimiter, width=width, line=line + rows.newlines, final=True
+    )
+    lines = np.concatenate((rows.lines, tail.lines))
+    return Rows(rows.content + tail.content, lines, [*rows.broken, *tail.broken], len(window), rows.newlines)
+
+
+def read_rows(path: Path, *, start: int, line: int, delimiter: str, width: int) -> Iterator[Rows]:
+    """Read a file from the byte and line at which its rows begin, window by window."""
+    size, pending, ended = WINDOW, b"", False
+    with path.open("rb") as stream:
+        stream.seek(start)
+        while not ended or pending:
+            if not ended and len(pending) < size:
+                more = stream.read(size - len(pending))
+                ended = len(more) < size - len(pending)
+                pending += more
+            window = pending[:size]
+            if not window:
+                return
+            final = ended and len(window) == len(pending)
+            rows = scan(window, delimiter=ord(delimiter), width=width, line=line, final=final)
+            pending = pending[rows.consumed :]
+            line += rows.newlines
+            size = _next_size(size, rows)
+            yield rows
+
+
+def _next_size(size: int, rows: Rows) -> int:
+    if not rows.consumed:
+        if size >= LONGEST_LINE:
+            raise RowsLost(f"a line of more than {LONGEST_LINE >> 20} MiB: this is no text with rows")
+        return size * 2
+    wrong_quote = bool(rows.broken) and rows.broken[-1].rule == WRONG_QUOTE
+    return SMALL_WINDOW if wrong_quote else min(size * 2, WINDOW)
+
+
+def parse(rows: Rows, *, delimiter: str, width: int, columns: Sequence[int] | None) -> pa.RecordBatch:
+    """Parse whole rows into text columns `c0`, `c1` ..., only the ones asked for, and `line`."""
+    names = [f"c{n}" for n in range(width)]
+    wanted = names if columns is None else [f"c{n}" for n in columns]
+    table = pyarrow.csv.read_csv(
+        pa.BufferReader(rows.content),
+        read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=len(rows.content) + 1, use_threads=False),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()), include_columns=wanted, strings_can_be_null=False
+        ),
+    )
+    if table.num_rows != rows.lines.size:
+        raise RowsLost(f"from line {rows.lines[0]}: {rows.lines.size} rows were seen, {table.num_rows} were parsed")
+    batch = table.combine_chunks().to_batches()[0]
+    return pa.RecordBatch.from_arrays([pa.array(rows.lines), *batch.columns], names=["line", *wanted])
+
+
+class RowsLost(RuntimeError):
+    """Two counts of the same rows disagree: a fault in plait, which stages nothing rather than too little."""
+
+
+# -- the header
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The header of a delimited file, and where its rows begin."""
+
+    names: tuple[str, ...]
+    delimiter: str
+    start: int
+    line: int
+
+
+def read_header(path: Path, *, skip: int, delimiter: str | None, needed: Sequence[str]) -> Header | None:
+    """Read the header, detecting the delimiter where none is stated; None when there is none."""
+    with path.open("rb") as stream:
+        head = stream.read(1 << 18)
+    start, line = (3, 1) if head.startswith(b"\xef\xbb\xbf") else (0, 1)
+    lines = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r|$)")
+    while start < len(head):
+        match = lines.match(head, start)
+        text = match.group().strip(b"\r\n") if match else b""
+        stated = re.fullmatch(rb"sep=(.)", text, re.IGNORECASE) if line == 1 else None
+        if stated:  # a habit of spreadsheets
+            delimiter = delimiter or stated.group(1).decode()
+        elif skip <= 0 and text:
+            break
+        skip -= 0 if stated else 1
+        start, line = match.end() if match else len(head), line + 1
+    body = head[start:]
+    if not body:
+        return None
+    best = max(delimiter or DELIMITERS, key=lambda mark: _likelihood(body, mark, needed))
+    record = _first_record(body)
+    names = next(csv.reader([record.decode(errors="replace")], delimiter=best))
+    newlines = len(re.findall(rb"\r\n|\n|\r", record))
+    return Header(
+        tuple(_named(name.strip(), n) for n, name in enumerate(names, 1)), best, start + len(record), line + newlines
+    )
+
+
+def _named(name: str, number: int) -> str:
+    return name or f"column {number}"
+
+
+def _first_record(body: bytes) -> bytes:
+    for match in re.finditer(rb"\r\n|\n|\r", body):
+        if body.count(b'"', 0, match.start()) % 2 == 0:
+            return body[: match.end()]
+    return body
+
+
+def _likelihood(body: bytes, delimiter: str, needed: Sequence[str]) -> tuple[int, int, int]:
+    """Judge a delimiter: by the columns that the mapping names, by rows as wide as the header, by its width."""
+    sample = body[: 1 << 16].decode(errors="replace")
+    rows = list(csv.reader(sample.splitlines(keepends=True)[:100], delimiter=delimiter))
+    names = {name.strip() for name in rows[0]} if rows else set()
+    width = len(rows[0]) if rows else 0
+    return len(names.intersection(needed)), sum(len(row) == width > 1 for row in rows), width

@@ -1,0 +1,358 @@
+"""Expressions: the values and conditions of a mapping as DuckDB SQL.
+
+A `[[file]]` becomes one query in layers, each a `with` part that reads only the one before: cells (blank is null), looked (what
+other files say), texts (every value as text), typed (times, numbers), judged (the first rule that a row breaks). Equal
+expressions are computed once. Names in the query are plait's own, text of the mapping is always an escaped literal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from plait.facts import CURRENCIES, RULES, FactRule
+from plait.sources.mapping import (
+    NUMBERS,
+    Column,
+    Condition,
+    FactMapping,
+    FileMapping,
+    Lookup,
+    Template,
+    Value,
+)
+from plait.sources.table import literal
+
+FACT_COLUMNS = {
+    "id": "varchar", "source": "varchar", "kind": "varchar", "occurred_at": "timestamp", "recorded_at": "timestamp",
+    "keys": "varchar", "object_id": "varchar", "amount": "decimal(18, 4)", "currency": "varchar", "quantity": "decimal(20, 10)",
+    "channel": "varchar", "campaign": "varchar", "partner": "varchar", "product": "varchar", "owner": "varchar",
+    "text": "varchar", "detail": "varchar", "file": "varchar", "line": "bigint",
+}  # fmt: skip
+_BLANKS = "' \t\r\n' || chr(160)"
+_DAY, _CLOCK = r"\d{4}-\d\d-\d\d", r"[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?"
+_NAIVE = f"{_DAY}(?:{_CLOCK})?"
+_OFFSET = f"{_DAY}{_CLOCK} ?(?:[Zz]|UTC|[+-]\\d\\d(?::?\\d\\d)?)"
+_READ_WITH_MAPPING = ("source name", "unknown key")  # rules that a whole mapping keeps or breaks, not a row
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A rule as one fact of a file is judged by it: `broken` and `value` are SQL over the layer `typed`."""
+
+    field: str
+    rule: str
+    next_step: str
+    broken: str
+    value: str
+
+
+@dataclass(slots=True)
+class Layer:
+    """One `with` part: the columns that it adds, each expression once."""
+
+    prefix: str
+    columns: dict[str, str] = field(default_factory=dict)
+
+    def add(self, sql: str) -> str:
+        """Give the name under which an expression is known in the layers above."""
+        return self.columns.setdefault(sql, f"{self.prefix}{len(self.columns)}")
+
+    def select(self) -> str:
+        """Write the columns for a select list, after those of the layer below."""
+        return "".join(f", {sql} as {name}" for sql, name in self.columns.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The compiled `[[file]]`: the `with` parts up to `judged`, its rules, and how facts are selected from them."""
+
+    parts: str
+    checks: tuple[Check, ...]
+    facts: str
+    active: str
+
+
+def compile_file(
+    mapping: FileMapping, base: str, columns: Sequence[str], *, file: str, recorded_at: datetime, exponents: bool
+) -> Query:
+    """Compile a `[[file]]` over the query of a table, whose columns `x0`, `x1` ... are `columns`."""
+    return _Compiler(mapping, columns, recorded_at, exponents=exponents).query(base, file)
+
+
+def lookup_table(lookups: Sequence[Lookup], lookup: Lookup) -> str:
+    """Give the name of the table that holds a lookup."""
+    return f"lookup_{lookups.index(lookup)}"
+
+
+def text_list(texts: Sequence[str]) -> str:
+    """Write texts as an SQL list of literals, without brackets."""
+    return ", ".join(map(literal, texts))
+
+
+class _Compiler:
+    def __init__(self, mapping: FileMapping, columns: Sequence[str], recorded_at: datetime, *, exponents: bool) -> None:
+        self.mapping, self.exponents = mapping, exponents
+        self.recorded_at = f"timestamp '{recorded_at:%Y-%m-%d %H:%M:%S.%f}'"
+        self.cells = {name: f"c{n}" for n, name in enumerate(columns)}
+        self.joined: dict[tuple[Lookup, str], str] = {}
+        self.looked, self.texts = Layer("k"), Layer("t")
+        self.parsed, self.typed = Layer("p"), Layer("v")
+        self.checks: list[Check] = []
+
+    def query(self, base: str, file: str) -> Query:
+        facts = [self.fact(fact) for fact in self.mapping.facts]
+        shaped = Check("", "not a JSON object", "write one whole JSON object on each line", "not shaped", "null")
+        self.checks.insert(0, shaped)
+        cells = "".join(f", {self.cell(f'x{n}')} as {name}" for n, name in enumerate(self.cells.values()))
+        joins = "".join(
+            f" left join {lookup_table(self.mapping.lookups(), lookup)} as {alias} on {alias}.key = {key}"
+            for (lookup, key), alias in self.joined.items()
+        )
+        found = "".join(f", {alias}.value as {alias}_value" for alias in self.joined.values())
+        broken = " ".join(f"when {check.broken} then {n}" for n, check in enumerate(self.checks))
+        row = ", row" if base.endswith("row from raw)") or " as row from raw" in base else ""
+        parts = f"""
+with base as ({base}),
+cells as (select line, shaped{cells}{row} from base),
+looked as (select *{self.looked.select()} from cells),
+found as (select looked.*{found} from looked{joins}),
+texts as (select *{self.texts.select()} from found),
+parsed as (select *{self.parsed.select()} from texts),
+typed as (select *{self.typed.select()} from parsed),
+judged as (select *, case {broken} end as broken from typed)"""
+        active = [fact["active"] for fact in facts]
+        return Query(parts, tuple(self.checks), _select_facts(facts, file), " or ".join(active))
+
+    def cell(self, raw: str) -> str:
+        """Make blank cells null; nearly every cell begins with a printable character, which is quick to see."""
+        known = f"case when {raw} >= '!' and {raw} < '~' then {raw} when trim({raw}, {_BLANKS}) <> '' then {raw} end"
+        if not self.mapping.nulls:
+            return known
+        return f"case when trim({raw}, {_BLANKS}) in ({text_list(self.mapping.nulls)}) then null else {known} end"
+
+    # -- one fact
+
+    def fact(self, fact: FactMapping) -> dict[str, str]:
+        """Compile a fact: the SQL of each of its columns over `judged`; its rules go to `checks`."""
+        active = self.typed.add(" and ".join(map(self.condition, fact.when)) or "true")
+        texts = {name: self.text(value, name, active) for name, value in fact.fields.items()}
+        columns: dict[str, str] = dict.fromkeys(FACT_COLUMNS, "null") | texts
+        columns |= {"source": literal(self.mapping.source), "recorded_at": self.recorded_at, "active": active}
+        columns["occurred_at"] = self.time(fact.fields["occurred_at"], texts["occurred_at"], active)
+        columns["currency"] = self.currency(texts)
+        for name in NUMBERS:
+            if name in texts:
+                columns[name] = self.number(fact.fields[name], name, texts[name], columns["currency"], active)
+        columns["keys"] = self.json(fact.keys, "keys", active)
+        columns["detail"] = self.json(fact.detail, "detail", active)
+        shown = columns | texts
+        for rule in RULES:
+            if rule.name not in _READ_WITH_MAPPING:
+                self.rule(rule, columns, shown, active)
+        return columns
+
+    def rule(self, rule: FactRule, columns: Mapping[str, str], shown: Mapping[str, str], active: str) -> None:
+        missing = rule.name.startswith(
+            "missing"
+        )  # asks for the text: "not a number" is judged before, and once is enough
+        judged = rule.sql({**shown, "currency": columns["currency"]} if missing else columns)
+        self.check(active, rule.field, rule.name, rule.next_step, broken=judged, value=shown[rule.field])
+
+    def check(self, active: str, field_: str, rule: str, next_step: str, *, broken: str, value: str) -> None:
+        condition = broken if active == "true" else f"{active} and ({broken})"
+        self.checks.append(Check(field_, rule, next_step, condition, value))
+
+    def condition(self, condition: Condition) -> str:
+        cell = self.cells[condition.column]
+        if condition.present is not None:
+            return f"{cell} is not null" if condition.present else f"{cell} is null"
+        if condition.negated:
+            return f"coalesce({cell} not in ({text_list(condition.values)}), true)" if condition.values else "true"
+        return f"coalesce({cell} in ({text_list(condition.values)}), false)" if condition.values else "false"
+
+    # -- values as text
+
+    def template(self, template: Template) -> str:
+        return " || ".join(self.cells[p.name] if isinstance(p, Column) else literal(p) for p in template)
+
+    def text(self, value: Value, name: str, active: str) -> str:
+        """Compile a value up to its text: template, map, lookup, else."""
+        made = self.template(value.template)
+        mapped = made
+        if value.map:
+            cases = " ".join(f"when {literal(old)} then {literal(new)}" for old, new in value.map)
+            mapped = f"case {made} {cases} else {made} end"
+        result = self.found(value.lookup, mapped) if value.lookup else mapped
+        if value.only:
+            self.only(value, name, made=made, result=result, active=active)
+        if value.otherwise is not None:
+            result = f"coalesce({result}, {self.template(value.otherwise)})"
+        constant = value.lookup is None and not any(isinstance(part, Column) for part in value.template)
+        return (
+            result if constant else self.texts.add(_normalised(name, result))
+        )  # of constants the engine can judge once
+
+    def found(self, lookup: Lookup, key_sql: str) -> str:
+        key = self.looked.add(key_sql)
+        alias = self.joined.setdefault((lookup, key), f"l{len(self.joined)}")
+        return f"{alias}_value"
+
+    def only(self, value: Value, name: str, *, made: str, result: str, active: str) -> None:
+        if value.lookup:
+            step = f"add it to column {value.lookup.key!r} of {value.lookup.file}, or correct it"
+            absent, rule = f"({made}) is not null and ({result}) is null", f"not found in {value.lookup.file}"
+        else:
+            allowed = [old for old, _ in value.map]
+            step = f"allowed: {', '.join(allowed)}; add it to `map` or correct it"
+            absent, rule = f"({made}) not in ({text_list(allowed)})", "not in the map"
+        self.check(active, name, rule, step, broken=absent, value=made)
+
+    def json(self, named: Sequence[tuple[str, Value]], what: str, active: str) -> str:
+        """Compile keys or detail to a canonical JSON object: names in order, known values only, no blanks."""
+        texts = [(name, self.text(value, f"{what}.{name}", active)) for name, value in named]
+        members = [f"{literal(json.dumps(name, ensure_ascii=False) + ':')} || to_json({text})" for name, text in texts]
+        guarded = [
+            f"case when {text} is not null then {sql} end" for sql, (_, text) in zip(members, texts, strict=True)
+        ]
+        if not guarded:
+            return "'{}'"
+        inner = guarded[0] if len(guarded) == 1 else f"concat_ws(',', {', '.join(guarded)})"
+        return self.typed.add(f"'{{' || coalesce({inner}, '') || '}}'")
+
+    def currency(self, texts: Mapping[str, str]) -> str:
+        given, default = texts.get("currency"), self.mapping.currency
+        if "amount" not in texts or default is None:
+            return given or "null"
+        fallback = f"case when {texts['amount']} is not null then {literal(default)} end"
+        return self.parsed.add(f"coalesce({given}, {fallback})" if given else fallback)
+
+    # -- times
+
+    def time(self, value: Value, text: str, active: str) -> str:
+        """Compile a time to naive UTC; what is not a time, has no zone, or falls into a skipped hour is refused."""
+        zone = value.timezone or self.mapping.timezone
+        local, instant = _with_formats(value.formats, text) if value.formats else _iso(text)
+        naive, aware = self.parsed.add(local), self.parsed.add(instant)
+        self.check(active, "occurred_at", "not a time", _time_help(value), value=text,
+                   broken=f"{text} is not null and {naive} is null and {aware} is null")  # fmt: skip
+        if zone is None:
+            self.check(active, "occurred_at", "time without a zone", "write the timezone of the source into the mapping",
+                       broken=f"{naive} is not null and {aware} is null", value=text)  # fmt: skip
+            return aware
+        if zone in ("UTC", "Etc/UTC", "Etc/GMT", "GMT"):
+            return self.typed.add(f"coalesce({aware}, {naive})")
+        there = f"timezone({literal(zone)}, {naive})"
+        self.check(active, "occurred_at", "skipped by the clock change",
+                   f"correct it, or the timezone: in {zone} clocks were put forward over this time",
+                   broken=f"{aware} is null and timezone({literal(zone)}, {there}) <> {naive}", value=text)  # fmt: skip
+        return self.typed.add(f"coalesce({aware}, timezone('UTC', {there}))")
+
+    # -- numbers
+
+    def number(self, value: Value, name: str, text: str, currency: str, active: str) -> str:
+        """Compile a number to its decimal type; what is not one, or too large for it, is refused."""
+        mark = value.decimal or self.mapping.decimal
+        plain, shape = f"trim({text}, {_BLANKS})", _number_shape(mark)
+        cleaned = (
+            f"replace({plain}, ',', '')"
+            if mark == "."
+            else f"replace(regexp_replace({plain}, '[.\\s\\x{{a0}}\\x{{202f}}]', '', 'g'), ',', '.')"
+        )
+        if self.exponents:
+            shape = f"{shape}|[+-]?\\d+(?:\\.\\d+)?[eE][+-]?\\d+"
+            cleaned = f"case when contains(lower({plain}), 'e') then {plain} else {cleaned} end"
+        kind = FACT_COLUMNS[name]
+        cast = f"try_cast({cleaned} as {kind})"
+        if value.minor:
+            cast = f"try_cast({cast} * {_minor_unit(currency)} as {kind})"
+        layer = self.typed if value.minor else self.parsed  # the currency of minor units stands in `parsed`
+        number = layer.add(f"case when regexp_full_match({plain}, {literal(shape)}) then {cast} end")
+        whole, places = (int(n) for n in kind[8:-1].split(","))
+        step = (
+            f"write at most {whole - places} digits before the decimal mark {mark!r}, or state `decimal` in the mapping"
+        )
+        self.check(active, name, "not a number", step, broken=f"{text} is not null and {number} is null", value=text)
+        return number
+
+
+def _normalised(name: str, sql: str) -> str:
+    """Write e-mail addresses, domains and currencies one way."""
+    if name == "keys.email":
+        return f"nullif(lower(trim({sql}, {_BLANKS})), '')"
+    if name == "keys.domain":
+        address = r"^(?:[a-z][a-z0-9+.-]*:)?(?://)?(?:[^/@?#]*@)?(?:www\.)?([^/:?#\s]+)"
+        return f"nullif(rtrim(regexp_extract(lower(trim({sql}, {_BLANKS})), {literal(address)}, 1), '.'), '')"
+    return f"upper(trim({sql}))" if name == "currency" else sql
+
+
+def _iso(text: str) -> tuple[str, str]:
+    trimmed = f"trim({text})"
+    naive = f"case when regexp_full_match({trimmed}, {literal(_NAIVE)}) then try_cast(replace({trimmed}, ',', '.') as timestamp) end"
+    # The engine wants +02:00: a colon in the offset, no blank before it.
+    written = f"regexp_replace(replace(replace(upper({trimmed}), 'UTC', 'Z'), ',', '.'), ' ?(Z|[+-]\\d\\d):?(\\d\\d)?$', '\\1:\\2')"
+    instant = f"timezone('UTC', try_cast(rtrim({written}, ':') as timestamptz))"
+    return naive, f"case when regexp_full_match({trimmed}, {literal(_OFFSET)}) then {instant} end"
+
+
+def has_zone(time_format: str) -> bool:
+    """Tell whether a strptime format reads a zone."""
+    return any(mark in time_format.replace("%%", "") for mark in ("%z", "%Z"))
+
+
+def _with_formats(formats: Sequence[str], text: str) -> tuple[str, str]:
+    def tried(chosen: list[str], wrap: str) -> str:
+        reads = [wrap.format(f"try_strptime(trim({text}), {literal(f)})") for f in chosen]
+        return f"coalesce({', '.join(reads)})" if reads else "null::timestamp"
+
+    aware = [f for f in formats if has_zone(f)]
+    return tried([f for f in formats if f not in aware], "{}"), tried(aware, "timezone('UTC', {})")
+
+
+def _time_help(value: Value) -> str:
+    if value.formats:
+        return f"write it as {' or '.join(value.formats)}, or add its format to `format` in the mapping"
+    return "write an existing day as 2026-01-31 or 2026-01-31 10:20:30, or state its `format` in the mapping"
+
+
+def _number_shape(mark: str) -> str:
+    blanks = (r"\.", " ", r"\x{a0}", r"\x{202f}") if mark == "," else (",",)
+    point = r"\." if mark == "." else ","
+    grouped = "|".join(rf"\d{{1,3}}(?:{blank}\d{{3}})+" for blank in blanks)
+    return rf"[+-]?(?:(?:\d+|{grouped})(?:{point}\d*)?|{point}\d+)"
+
+
+def _minor_unit(currency: str) -> str:
+    cases = " ".join(
+        f"when {currency} in ({text_list([c for c, d in CURRENCIES.items() if d == digits])}) then {unit}"
+        for digits, unit in ((0, "1.0000"), (3, "0.0010"), (4, "0.0001"))
+    )
+    return f"cast(case {cases} else 0.0100 end as decimal(5, 4))"
+
+
+def _select_facts(facts: Sequence[Mapping[str, str]], file: str) -> str:
+    """Write the facts of the rows that break no rule: a row once for each of its facts."""
+    columns = []
+    for name, kind in FACT_COLUMNS.items():
+        made = [literal(file) if name == "file" else "line" if name == "line" else fact[name] for fact in facts]
+        columns.append(f"cast({_by_fact(made)} as {kind}) as {literal_name(name)}")
+    active = [fact["active"] for fact in facts]
+    source = (
+        "judged"
+        if len(facts) == 1
+        else f"(select *, unnest([{', '.join(map(str, range(len(facts))))}]) as n from judged)"
+    )
+    return f"select {', '.join(columns)} from {source} where broken is null and {_by_fact(active)}"
+
+
+def literal_name(name: str) -> str:
+    """Write a name as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _by_fact(made: Sequence[str]) -> str:
+    if len(set(made)) == 1:
+        return made[0]
+    return f"case n {' '.join(f'when {n} then {sql}' for n, sql in enumerate(made))} end"

@@ -1,0 +1,376 @@
+"""Files of a folder: found, unpacked, decoded. What comes out is a plain file in UTF-8, whatever went in.
+
+A file that was never packed and is UTF-8 already is read where it lies; everything else is written as a stream to a working
+copy, which is removed once it is staged.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from plait.sources.mapping import FileMapping
+
+CHUNK = 1 << 20
+MOST_EXPANSION, FREE_EXPANSION = 200, 1 << 30  # text packs 3 to 30 fold; below 1 GiB even 1000 fold harms nobody
+MOST_BYTES = 50 << 30
+SAMPLE = 1 << 20  # bytes from the first one that is not UTF-8, on which an encoding is judged
+TEXT = ("csv", "jsonl")
+_SUFFIXES = {
+    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".xlsx": "xlsx",
+}  # fmt: skip
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: it begins with the same two bytes
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+class UnreadableFile(ValueError):
+    """A file that cannot be read; nothing of the load has been staged."""
+
+    def __init__(self, file: str, problem: str) -> None:
+        super().__init__(f"{file}: {problem}")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that a pattern fits, or one member of an archive: `name` is what people call it, `digest` of its bytes on disk."""
+
+    name: str
+    path: Path
+    member: str | None
+    mapping: FileMapping
+    format: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A file ready to be read: unpacked and, where it is text, UTF-8. `encoding` is what it was."""
+
+    path: Path
+    encoding: str | None
+    temporary: bool
+
+
+def pattern_fits(pattern: str, name: str) -> bool:
+    """Tell whether a glob fits a relative path: `*` and `?` stay inside a folder, `**/` goes through any number of them."""
+    parts = re.split(r"(\*\*/|\*|\?)", pattern)
+    known = {"**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}
+    return re.fullmatch("".join(known.get(part, re.escape(part)) for part in parts), name) is not None
+
+
+def find(folder: Path, mappings: Sequence[FileMapping], *, work: Path) -> tuple[list[Found], list[str]]:
+    """List the files to read, each with the first `[[file]]` that fits it, and the names of those that nothing fits."""
+    if not folder.exists():
+        raise UnreadableFile(str(folder), "is not there: name a file or a folder that exists")
+    found: list[Found] = []
+    left: list[str] = []
+    for path in sorted(_entries(folder, work)):
+        name = path.relative_to(folder).as_posix() if folder.is_dir() else path.name
+        mapping = _first_fitting(mappings, name, single=not folder.is_dir())
+        if mapping is None:
+            left += [name] if path.is_file() else []
+        elif path.is_dir():
+            raise UnreadableFile(name, "is a folder, yet a pattern fits it: rename it or narrow the pattern")
+        else:
+            found += _members(name, path, mapping)
+    return found, left
+
+
+def _entries(folder: Path, work: Path) -> Iterator[Path]:
+    if not folder.is_dir():
+        yield folder
+        return
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and path != work and work not in path.parents:
+            yield path
+
+
+def _first_fitting(mappings: Sequence[FileMapping], name: str, *, single: bool) -> FileMapping | None:
+    for mapping in mappings:
+        patterns = [PurePosixPath(p).name for p in mapping.patterns] if single else list(mapping.patterns)
+        if any(pattern_fits(pattern, name) for pattern in patterns):
+            return mapping
+    return None
+
+
+def _members(name: str, path: Path, mapping: FileMapping) -> list[Found]:
+    digest = digest_of(name, path)
+    if path.stat().st_size == 0:
+        raise UnreadableFile(name, "is empty: not even a header; export it again or take it away")
+    if not name.lower().endswith(".zip"):
+        return [Found(name, path, None, mapping, format_of(name, mapping), digest)]
+    with _opened_zip(name, path) as archive:
+        infos = [info for info in archive.infolist() if not info.is_dir()]
+        check_expansion(name, sum(info.file_size for info in infos), path.stat().st_size)
+        chosen = [info.filename for info in infos if _wanted(info.filename, mapping)]
+        for info in infos:
+            if info.filename.startswith("/") or ".." in PurePosixPath(info.filename).parts:
+                raise UnreadableFile(name, f"its member {info.filename!r} points outside the archive: pack it again")
+            if info.filename in chosen and info.flag_bits & 1:
+                raise UnreadableFile(name, f"its member {info.filename!r} needs a password: pack it without one")
+    if not chosen:
+        raise UnreadableFile(name, f"holds no data file; its members: {', '.join(i.filename for i in infos) or 'none'}")
+    if len(set(chosen)) < len(chosen):
+        raise UnreadableFile(name, "holds two members of the same name: pack it again")
+    return [Found(f"{name}/{member}", path, member, mapping, format_of(member, mapping), digest) for member in chosen]
+
+
+def _wanted(member: str, mapping: FileMapping) -> bool:
+    if mapping.member is not None:
+        return pattern_fits(mapping.member, member) or pattern_fits(mapping.member, PurePosixPath(member).name)
+    known = PurePosixPath(member).suffix.lower() in _SUFFIXES
+    return known and not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(member).parts)
+
+
+def format_of(name: str, mapping: FileMapping) -> str:
+    """Give the format of a file, stated or told from its name."""
+    if mapping.format:
+        return mapping.format
+    suffix = PurePosixPath(name.lower().removesuffix(".gz")).suffix
+    if suffix not in _SUFFIXES:
+        raise UnreadableFile(
+            name, f"its name does not tell its format: write format = one of {', '.join(_SUFFIXES)} into the [[file]]"
+        )
+    return _SUFFIXES[suffix]
+
+
+def digest_of(name: str, path: Path) -> str:
+    """Give the SHA-256 of a file's bytes in hexadecimal."""
+    digest = sha256()
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise UnreadableFile(name, f"cannot be read: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def check_expansion(name: str, size: int, packed: int) -> None:
+    """Refuse what unpacks to more than is plausible for data: a bomb, or a mistake as costly as one."""
+    if size > MOST_BYTES or (size > FREE_EXPANSION and size > MOST_EXPANSION * packed):
+        raise UnreadableFile(
+            name,
+            f"unpacks to {size:,} bytes or more from {packed:,}: more than {MOST_EXPANSION} fold over {FREE_EXPANSION >> 30} GiB, or "
+            f"{MOST_BYTES >> 30} GiB in all, is not unpacked; unpack it yourself if you trust it",
+        )
+
+
+@contextmanager
+def _opened_zip(name: str, path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (zipfile.BadZipFile, NotImplementedError, zlib.error, EOFError) as error:
+        raise UnreadableFile(name, f"is no sound zip archive ({error}): fetch or pack it again") from error
+
+
+@contextmanager
+def _opened(found: Found) -> Iterator[BinaryIO]:
+    """Open the bytes of a file, unpacked."""
+    if found.member is not None:
+        with _opened_zip(found.name, found.path) as archive, archive.open(found.member) as stream:
+            yield stream  # type: ignore[misc] # typeshed: IO[bytes], which is read only
+    elif found.name.lower().endswith(".gz"):
+        try:
+            with gzip.open(found.path) as stream:
+                yield stream  # type: ignore[misc] # the same
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise UnreadableFile(found.name, f"is no whole gzip file ({error}): fetch it again") from error
+    else:
+        with found.path.open("rb") as stream:
+            yield stream
+
+
+def prepare(found: Found, work: Path) -> Plain:
+    """Unpack and decode a file, so that its readers see plain UTF-8 (or plain Parquet, XLSX)."""
+    packed = found.member is not None or found.name.lower().endswith(".gz")
+    unpacked = _unpack(found, work) if packed else found.path
+    try:
+        if unpacked.stat().st_size == 0:
+            raise UnreadableFile(found.name, "is empty: not even a header; export it again or take it away")
+        if found.format not in TEXT:
+            return Plain(unpacked, None, packed)
+        encoding = found.mapping.encoding or detect_encoding(found.name, unpacked)
+        if encoding in ("utf-8", "utf-8-sig", "ascii"):
+            first = _first_undecodable(unpacked, encoding)
+            if first is not None:
+                raise _undecodable(found, encoding, first)
+            return Plain(unpacked, encoding, packed)
+        decoded = _decode(found, unpacked, encoding, _working_copy(found, work, "utf8"))
+    except BaseException:
+        if packed:
+            unpacked.unlink()
+        raise
+    if packed:
+        unpacked.unlink()
+    return Plain(decoded, encoding, temporary=True)
+
+
+def _working_copy(found: Found, work: Path, what: str) -> Path:
+    name = sha256(f"{found.digest} {found.member} {found.name}".encode()).hexdigest()[:32]
+    return work / f"{name}.{what}.tmp"
+
+
+def _unpack(found: Found, work: Path) -> Path:
+    target = _working_copy(found, work, "plain")
+    packed = found.path.stat().st_size
+    size = 0
+    try:
+        with _opened(found) as source, target.open("wb") as copy:
+            while chunk := source.read(CHUNK):
+                size += len(chunk)
+                check_expansion(found.name, size, packed)  # what an archive declares about itself may be a lie
+                copy.write(chunk)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    return target
+
+
+def _first_undecodable(path: Path, encoding: str) -> int | None:
+    """Give the position of the first byte that does not decode, or None."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    start = 0
+    with path.open("rb") as stream:
+        while True:
+            chunk = stream.read(CHUNK)
+            pending = len(decoder.getstate()[0])
+            try:
+                decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                return start - pending + error.start
+            if not chunk:
+                return None
+            start += len(chunk)
+
+
+def _undecodable(found: Found, encoding: str, position: int) -> UnreadableFile:
+    return UnreadableFile(
+        found.name,
+        f"is not {encoding}: byte {position:,} does not decode; take `encoding` out of the [[file]] to have it detected, or correct it",
+    )
+
+
+def _decode(found: Found, path: Path, encoding: str, target: Path) -> Path:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        with path.open("rb") as stream, target.open("wb") as copy:
+            first = True
+            while True:
+                chunk = stream.read(CHUNK)
+                text = decoder.decode(chunk, final=not chunk)
+                copy.write((text.removeprefix("\ufeff") if first else text).encode())
+                first = first and not text
+                if not chunk:
+                    return target
+    except (UnicodeError, OverflowError) as error:
+        target.unlink(missing_ok=True)
+        raise _undecodable(found, encoding, _first_undecodable(path, encoding) or 0) from error
+
+
+def detect_encoding(name: str, path: Path) -> str:
+    """Tell the encoding of a text file, or refuse to guess and name the candidates.
+
+    A byte-order mark decides; then strict UTF-8 over the whole file; then the habits of the old encodings: UTF-16 has a zero
+    byte at every other place, Korean (CP949, of which EUC-KR is a part) writes runs of byte pairs that decode to Hangul,
+    Western European text has single letters above ASCII between plain ones.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(SAMPLE)
+    for bom, encoding in _BOMS:
+        if head.startswith(bom):
+            return encoding
+    if zero := _utf16_without_mark(head):
+        return zero
+    first = _first_undecodable(path, "utf-8")
+    if first is None:
+        return "utf-8"
+    with path.open("rb") as stream:
+        stream.seek(max(0, first - SAMPLE // 2))
+        sample = stream.read(SAMPLE)
+    runs = re.findall(rb"[\x80-\xff]+", sample)
+    high = sum(map(len, runs))
+    if _is_korean(sample):
+        return "cp949"
+    lonely = sum(len(run) for run in runs if len(run) <= 2)  # noqa: PLR2004 - two such letters stand together at most
+    if lonely >= 0.9 * high:
+        return "latin-1" if re.search(rb"[\x81\x8d\x8f\x90\x9d]", sample) else "windows-1252"
+    candidates = [
+        code for code in ("cp949", "windows-1252", "cp1251", "cp932", "gb18030", "big5") if _decodes(sample, code)
+    ]
+    raise UnreadableFile(
+        name,
+        f"is not UTF-8 (byte {first:,}) and its encoding cannot be told; these decode it: {', '.join(candidates)}: "
+        "write encoding = one of them into the [[file]]",
+    )
+
+
+def _utf16_without_mark(head: bytes) -> str | None:
+    even, odd = head[0:4096:2].count(0), head[1:4096:2].count(0)
+    half = len(head[:4096]) // 2
+    if half and odd > 0.5 * half and even < 0.1 * half:
+        return "utf-16-le"
+    if half and even > 0.5 * half and odd < 0.1 * half:
+        return "utf-16-be"
+    return None
+
+
+def _is_korean(sample: bytes) -> bool:
+    """Tell whether a sample is CP949: it decodes, nearly all to Hangul, nearly all in runs of pairs above ASCII."""
+    whole = (
+        sample[sample.find(b"\n") + 1 : sample.rfind(b"\n") + 1] or sample
+    )  # a cut character at an end proves nothing
+    for part in (whole, sample):
+        text = part.decode("cp949", errors="replace")
+        strange = [char for char in text if not char.isascii()]
+        hangul = sum("\uac00" <= char <= "\ud7a3" for char in strange)
+        paired = sum(len(run) for run in re.findall(rb"[\x80-\xff]+", part) if len(run) % 2 == 0)
+        high = len(re.findall(rb"[\x80-\xff]", part))
+        if (
+            strange
+            and text.count("\ufffd") <= (part is sample) * 2
+            and hangul >= 0.8 * len(strange)
+            and paired >= 0.7 * high
+        ):
+            return True
+    return False
+
+
+def _decodes(sample: bytes, encoding: str) -> bool:
+    try:
+        codecs.getincrementaldecoder(encoding)().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def remove_copy(plain: Plain) -> None:
+    """Remove a working copy; a file that was read where it lies stays."""
+    if plain.temporary:
+        plain.path.unlink(missing_ok=True)
+
+
+def write_through(path: Path) -> None:
+    """Make the bytes of a finished file survive a loss of power."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

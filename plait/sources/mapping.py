@@ -1,0 +1,477 @@
+"""Mapping: a TOML file that says which files belong to a source and which facts each row gives.
+
+The grammar is explained in `docs/mapping.md`. Reading it finds every problem it can without looking at a single data file,
+and lists them all at once.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import tomllib
+import zoneinfo
+from collections.abc import Mapping as Dict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeGuard
+
+from plait.facts import CURRENCIES, KEY_NAME, KINDS, SOURCE_NAME, nearest
+
+FORMATS = ("csv", "jsonl", "parquet", "xlsx")
+REQUIRED = ("kind", "id", "occurred_at")
+NUMBERS = ("amount", "quantity")
+OPTIONAL = (
+    "object_id amount currency quantity channel campaign partner product owner text".split()  # noqa: SIM905 - one line reads
+)
+_CONTEXT = ("source", "timezone", "currency")
+_FILE = (*_CONTEXT, "pattern", "format", "encoding", "delimiter", "decimal", "sheet", "skip", "member", "nulls", "fact")
+_FACT = (*REQUIRED, *OPTIONAL, "keys", "detail", "when")
+_CONTROL = ("source", "kind", "before", "facts", "amount", "currency")
+_VALUE = ("from", "map", "only", "lookup", "else")
+_TEMPLATE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+
+
+class BadMapping(ValueError):
+    """A mapping that cannot be used; the message lists every problem found."""
+
+    def __init__(self, path: str, problems: Sequence[str]) -> None:
+        super().__init__(
+            f"{path}: " + ("\n" + "\n".join(f"- {p}" for p in problems) if len(problems) > 1 else problems[0])
+        )
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the file, by its trimmed name."""
+
+    name: str
+
+
+Template = tuple[Column | str, ...]
+"""Constant texts and columns, to be put one after the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A value found in another file of the folder: where column `key` has our value, take column `value`."""
+
+    file: str
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """How one field of a fact is made from a row: `source`, then `map`, then `lookup`, then `otherwise`."""
+
+    template: Template
+    map: tuple[tuple[str, str], ...] = ()
+    only: bool = False
+    lookup: Lookup | None = None
+    otherwise: Template | None = None
+    formats: tuple[str, ...] = ()
+    timezone: str | None = None
+    minor: bool = False
+    decimal: str | None = None
+
+    def columns(self) -> list[str]:
+        """Give the names of the columns it reads."""
+        return [part.name for part in (*self.template, *(self.otherwise or ())) if isinstance(part, Column)]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A test of one column: it has one of `values`, or none of them (`negated`), or is filled in (`present`)."""
+
+    column: str
+    values: tuple[str, ...] = ()
+    negated: bool = False
+    present: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FactMapping:
+    """One fact that a row gives where all conditions of `when` hold."""
+
+    fields: Dict[str, Value]
+    keys: tuple[tuple[str, Value], ...]
+    detail: tuple[tuple[str, Value], ...]
+    when: tuple[Condition, ...]
+
+    def values(self) -> list[Value]:
+        """Give every value of the fact."""
+        return [*self.fields.values(), *(value for _, value in (*self.keys, *self.detail))]
+
+    def columns(self) -> list[str]:
+        """Give the names of the columns it reads."""
+        return [name for value in self.values() for name in value.columns()] + [c.column for c in self.when]
+
+
+@dataclass(frozen=True, slots=True)
+class FileMapping:
+    """How files of one shape are read, and the facts their rows give."""
+
+    patterns: tuple[str, ...]
+    source: str
+    facts: tuple[FactMapping, ...]
+    timezone: str | None = None
+    currency: str | None = None
+    format: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    decimal: str = "."
+    sheet: str | None = None
+    skip: int = 0
+    member: str | None = None
+    nulls: tuple[str, ...] = ()
+
+    def lookups(self) -> list[Lookup]:
+        """Give the distinct lookups of its facts."""
+        found = (value.lookup for fact in self.facts for value in fact.values())
+        return list(dict.fromkeys(lookup for lookup in found if lookup))
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What the exporting system says a sum must be: of `kind` in `source`, before an instant (UTC), if one is given."""
+
+    source: str
+    kind: str
+    before: datetime | None
+    facts: int | None
+    amount: Decimal | None
+    currency: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A whole mapping file; `digest` is the SHA-256 of its bytes."""
+
+    name: str
+    files: tuple[FileMapping, ...]
+    controls: tuple[Control, ...]
+    digest: str
+    about: str = ""
+
+
+def read_mapping(path: Path) -> Mapping:
+    """Read and check a mapping file; every problem found stands in the `BadMapping` that is raised."""
+    try:
+        content = path.read_bytes()
+        table = tomllib.loads(content.decode("utf-8-sig"), parse_float=Decimal)
+    except OSError as error:
+        raise BadMapping(path.name, [f"cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise BadMapping(path.name, [f"is not UTF-8 (byte {error.start}): save it as UTF-8"]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise BadMapping(path.name, [f"is no TOML: {error}"]) from error
+    reader = _Reader()
+    mapping = reader.mapping(table, path.name, sha256(content).hexdigest())
+    if reader.problems:
+        raise BadMapping(path.name, reader.problems)
+    return mapping
+
+
+def _is_texts(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+class _Reader:
+    """Walks the parsed TOML and collects problems instead of stopping at the first."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def mapping(self, table: Dict[str, object], name: str, digest: str) -> Mapping:
+        self.known(table, (*_CONTEXT, "about", "file", "control"), "top level")
+        files = self.tables(table, "file", "top level")
+        if not files:
+            self.problems.append("a mapping needs at least one [[file]] with a pattern and a [[file.fact]]")
+        read = tuple(self.file(item, table, f"file {n}") for n, item in enumerate(files, 1))
+        controls = enumerate(self.tables(table, "control", "top level"), 1)
+        about = self.text(table, "about", "top level") or ""
+        return Mapping(
+            name, read, tuple(self.control(item, table, read, f"control {n}") for n, item in controls), digest, about
+        )
+
+    # -- the three kinds of tables
+
+    def file(self, table: Dict[str, object], top: Dict[str, object], where: str) -> FileMapping:
+        self.known(table, _FILE, where)
+        source, timezone, currency = self.context(table, top, where)
+        facts = self.tables(table, "fact", where)
+        if not facts:
+            self.problems.append(f"{where}: gives no fact: add a [[file.fact]]")
+        patterns = self.texts(table, "pattern", where)
+        if not patterns:
+            self.problems.append(f"{where}: needs a pattern such as 'deals*.csv'")
+        skip = table.get("skip", 0)
+        if not isinstance(skip, int) or isinstance(skip, bool) or skip < 0:
+            self.problems.append(f"{where}: skip is a number of lines, not {skip!r}")
+            skip = 0
+        return FileMapping(
+            patterns=patterns, source=source, timezone=timezone, currency=currency, skip=skip,
+            format=self.choice(table, "format", FORMATS, where), encoding=self.encoding(table, where),
+            delimiter=self.delimiter(table, where), decimal=self.choice(table, "decimal", (".", ","), where) or ".",
+            sheet=self.text(table, "sheet", where), member=self.text(table, "member", where),
+            nulls=self.texts(table, "nulls", where),
+            facts=tuple(self.fact(item, f"{where}, fact {n}") for n, item in enumerate(facts, 1)),
+        )  # fmt: skip
+
+    def fact(self, table: Dict[str, object], where: str) -> FactMapping:
+        self.known(table, _FACT, where)
+        fields = {
+            name: self.value(table[name], name, f"{where}: {name}") for name in (*REQUIRED, *OPTIONAL) if name in table
+        }
+        for name in REQUIRED:
+            if name not in fields:
+                self.problems.append(f"{where}: needs {name}")
+        kind = fields["kind"].template if "kind" in fields else ()
+        if len(kind) == 1 and isinstance(kind[0], str) and not fields["kind"].map and kind[0] not in KINDS:
+            self.kind(kind[0], where)
+        elif len(kind) == 1 and isinstance(kind[0], str):
+            self.needs(kind[0], fields, where)
+        for name, code in fields["kind"].map if "kind" in fields else ():
+            if code not in KINDS:
+                self.kind(code, f"{where}: map of {name!r}")
+        keys, detail = self.named(table, "keys", where), self.named(table, "detail", where)
+        for name, _ in keys:
+            if not KEY_NAME.fullmatch(name):
+                self.problems.append(
+                    f"{where}: no key {name!r}; {nearest(name, ['email', 'phone', 'domain', 'user_id', 'anonymous_id'])}"
+                    "keys are email, phone, anonymous_id, user_id, person.<system>, domain, account.<system>"
+                )
+        return FactMapping(fields=fields, keys=keys, detail=detail, when=self.conditions(table.get("when", {}), where))
+
+    def control(
+        self, table: Dict[str, object], top: Dict[str, object], files: Sequence[FileMapping], where: str
+    ) -> Control:
+        self.known(table, _CONTROL, where)
+        sources = {file.source: file for file in files}
+        source = self.text(table, "source", where) or self.text(top, "source", where) or ""
+        if source not in sources:
+            self.problems.append(f"{where}: source {source!r} is read by no [[file]]; there are {', '.join(sources)}")
+        kind = self.text(table, "kind", where) or ""
+        if kind not in KINDS:
+            self.kind(kind, where)
+        zone = sources[source].timezone if source in sources else None
+        facts, amount = table.get("facts"), table.get("amount")
+        if facts is None and amount is None:
+            self.problems.append(f"{where}: says nothing: give facts, amount or both")
+        if facts is not None and (not isinstance(facts, int) or isinstance(facts, bool) or facts < 0):
+            self.problems.append(f"{where}: facts is a whole number, not {facts!r}")
+        if amount is not None and (not isinstance(amount, int | Decimal) or isinstance(amount, bool)):
+            self.problems.append(f"{where}: amount is a number, not {amount!r}")
+        currency = self.currency(table, where) or (sources[source].currency if source in sources else None)
+        if amount is not None and currency is None:
+            self.problems.append(f"{where}: an amount needs its currency")
+        return Control(
+            source, kind, self.before(table, zone, where), facts if isinstance(facts, int) else None,
+            Decimal(amount) if isinstance(amount, int | Decimal) else None, currency,
+        )  # fmt: skip
+
+    # -- parts of tables
+
+    def context(
+        self, table: Dict[str, object], top: Dict[str, object], where: str
+    ) -> tuple[str, str | None, str | None]:
+        source = self.text(table, "source", where) or self.text(top, "source", "top level") or ""
+        if not SOURCE_NAME.fullmatch(source):
+            self.problems.append(
+                f"{where}: source {source!r} is no source name: lower case letters, digits and underscores, a letter first"
+                if source
+                else f"{where}: needs a source, at the top level or in the [[file]]"
+            )
+        timezone = self.timezone(table, where) or self.timezone(top, "top level")
+        return source, timezone, self.currency(table, where) or self.currency(top, "top level")
+
+    def value(self, given: object, field: str, where: str) -> Value:
+        if isinstance(given, str):
+            return Value(self.template(given, where))
+        if not isinstance(given, dict) or "from" not in given:
+            self.problems.append(f'{where} is a text such as "{{column}}" or a table with `from`, not {given!r}')
+            return Value(())
+        timed, counted = field == "occurred_at", field in NUMBERS
+        allowed = [*_VALUE, *(("format", "timezone") if timed else ()), *(("decimal",) if counted else ())]
+        self.known(given, (*allowed, "unit") if field == "amount" else allowed, where)
+        otherwise = self.text(given, "else", where)
+        value = Value(
+            template=self.template(self.text(given, "from", where) or "", where), map=self.replacements(given, where),
+            only=self.flag(given, "only", where), lookup=self.lookup(given.get("lookup"), where),
+            otherwise=None if otherwise is None else self.template(otherwise, where),
+            formats=self.texts(given, "format", where), timezone=self.timezone(given, where),
+            minor=self.choice(given, "unit", ("minor", "major"), where) == "minor",
+            decimal=self.choice(given, "decimal", (".", ","), where),
+        )  # fmt: skip
+        if value.only and not (value.map or value.lookup):
+            self.problems.append(f"{where}: only = true needs a map or a lookup that says what is allowed")
+        return value
+
+    def template(self, text: str, where: str) -> Template:
+        parts: list[Column | str] = []
+        end = 0
+        for match in _TEMPLATE.finditer(text):
+            parts.append(text[end : match.start()])
+            end, mark = match.end(), match.group()
+            if match.group(1) is not None and match.group(1).strip():
+                parts.append(Column(match.group(1).strip()))
+            elif mark in ("{{", "}}"):
+                parts.append(mark[0])
+            else:
+                self.problems.append(
+                    f"{where}: a brace stands alone in {text!r}: write {{column}}, or {{{{ for a brace itself"
+                )
+        parts.append(text[end:])
+        joined: list[Column | str] = []
+        for part in parts:
+            if isinstance(part, str) and joined and isinstance(joined[-1], str):
+                joined[-1] += part
+            elif part != "":
+                joined.append(part)
+        return tuple(joined) or ("",)
+
+    def conditions(self, given: object, where: str) -> tuple[Condition, ...]:
+        if not isinstance(given, dict):
+            self.problems.append(f'{where}: when is a table such as {{ stage = "Won" }}, not {given!r}')
+            return ()
+        return tuple(
+            c for column, test in given.items() for c in self.condition(column.strip(), test, f"{where}: when {column}")
+        )
+
+    def condition(self, column: str, test: object, where: str) -> list[Condition]:
+        if isinstance(test, str) or _is_texts(test):
+            return [Condition(column, (test,) if isinstance(test, str) else tuple(test))]
+        if not isinstance(test, dict) or not test:
+            self.problems.append(
+                f"{where} is a text, a list of texts, {{ not = ... }} or {{ present = true }}, not {test!r}"
+            )
+            return []
+        self.known(test, ("not", "present"), where)
+        found = [Condition(column, self.texts(test, "not", where), negated=True)] if "not" in test else []
+        return [*found, Condition(column, present=self.flag(test, "present", where))] if "present" in test else found
+
+    def lookup(self, given: object, where: str) -> Lookup | None:
+        if given is None:
+            return None
+        if not isinstance(given, dict):
+            self.problems.append(f"{where}: lookup is a table with file, key and value, not {given!r}")
+            return None
+        self.known(given, ("file", "key", "value"), f"{where}: lookup")
+        names = {name: self.text(given, name, f"{where}: lookup") for name in ("file", "key", "value")}
+        if missing := [name for name, text in names.items() if not text]:
+            self.problems.append(f"{where}: lookup needs {', '.join(missing)}")
+        return Lookup(*(text or "" for text in names.values()))
+
+    def needs(self, kind: str, fields: Dict[str, Value], where: str) -> None:
+        for name in KINDS[kind].needs:
+            if name not in fields and name != "currency":
+                self.problems.append(f"{where}: a {kind} needs {name}")
+
+    def kind(self, kind: str, where: str) -> None:
+        self.problems.append(f"{where}: no kind {kind!r}; {nearest(kind, KINDS)}the vocabulary has {len(KINDS)}")
+
+    # -- single settings
+
+    def known(self, table: Dict[str, object], allowed: Sequence[str], where: str) -> None:
+        for name in table:
+            if name not in allowed:
+                self.problems.append(
+                    f"{where}: no key {name!r} here; {nearest(name, list(allowed))}allowed: {', '.join(allowed)}"
+                )
+
+    def tables(self, table: Dict[str, object], name: str, where: str) -> list[dict[str, object]]:
+        given = table.get(name, [])
+        if isinstance(given, list) and all(isinstance(item, dict) for item in given):
+            return given
+        self.problems.append(f"{where}: {name} is written as [[{name if where == 'top level' else 'file.' + name}]]")
+        return []
+
+    def named(self, table: Dict[str, object], name: str, where: str) -> tuple[tuple[str, Value], ...]:
+        given = table.get(name, {})
+        if not isinstance(given, dict):
+            self.problems.append(f"{where}: {name} is a table of values, not {given!r}")
+            return ()
+        return tuple((key, self.value(item, name, f"{where}: {name}.{key}")) for key, item in sorted(given.items()))
+
+    def text(self, table: Dict[str, object], name: str, where: str) -> str | None:
+        given = table.get(name)
+        if given is not None and not isinstance(given, str):
+            self.problems.append(f"{where}: {name} is a text, not {given!r}")
+            return None
+        return given
+
+    def texts(self, table: Dict[str, object], name: str, where: str) -> tuple[str, ...]:
+        given = table.get(name, [])
+        if isinstance(given, str):
+            return (given,)
+        if _is_texts(given):
+            return tuple(given)
+        self.problems.append(f"{where}: {name} is a text or a list of texts, not {given!r}")
+        return ()
+
+    def flag(self, table: Dict[str, object], name: str, where: str) -> bool:
+        given = table.get(name, False)
+        if not isinstance(given, bool):
+            self.problems.append(f"{where}: {name} is true or false, not {given!r}")
+        return given is True
+
+    def choice(self, table: Dict[str, object], name: str, allowed: Sequence[str], where: str) -> str | None:
+        given = self.text(table, name, where)
+        if given is not None and given not in allowed:
+            self.problems.append(f"{where}: {name} is {' or '.join(map(repr, allowed))}, not {given!r}")
+            return None
+        return given
+
+    def encoding(self, table: Dict[str, object], where: str) -> str | None:
+        given = self.text(table, "encoding", where)
+        try:
+            return codecs.lookup(given).name if given else None
+        except LookupError:
+            self.problems.append(f"{where}: no encoding {given!r}; for example utf-8, utf-16, windows-1252, cp949")
+            return None
+
+    def delimiter(self, table: Dict[str, object], where: str) -> str | None:
+        given = self.text(table, "delimiter", where)
+        if given is not None and (len(given) != 1 or not given.isascii() or given in '"\r\n'):
+            self.problems.append(f"{where}: delimiter is one ASCII character and no quote, not {given!r}")
+            return None
+        return given
+
+    def timezone(self, table: Dict[str, object], where: str) -> str | None:
+        given = self.text(table, "timezone", where)
+        if given is not None and given not in (zones := zoneinfo.available_timezones()):
+            self.problems.append(
+                f"{where}: no timezone {given!r}; {nearest(given, sorted(zones))}names are those of IANA"
+            )
+            return None
+        return given
+
+    def currency(self, table: Dict[str, object], where: str) -> str | None:
+        given = self.text(table, "currency", where)
+        if given is not None and given not in CURRENCIES:
+            self.problems.append(
+                f"{where}: no currency {given!r}; {nearest(given, CURRENCIES)}codes are those of ISO 4217"
+            )
+            return None
+        return given
+
+    def replacements(self, table: Dict[str, object], where: str) -> tuple[tuple[str, str], ...]:
+        given = table.get("map", {})
+        if not isinstance(given, dict) or not _is_texts(list(given.values())):
+            self.problems.append(f"{where}: map is a table of texts, not {given!r}")
+            return ()
+        return tuple((str(key), str(item)) for key, item in given.items())
+
+    def before(self, table: Dict[str, object], zone: str | None, where: str) -> datetime | None:
+        given = table.get("before")
+        if given is None:
+            return None
+        if isinstance(given, datetime) or not isinstance(given, date):
+            self.problems.append(f"{where}: before is a day such as 2026-11-01, not {given!r}")
+            return None
+        return datetime.combine(given, time(), zoneinfo.ZoneInfo(zone) if zone else UTC).astimezone(UTC)

@@ -1,0 +1,338 @@
+"""Staging: files become Parquet files of facts and of refused rows, ready to be committed by the store.
+
+Everything cheap is checked for all files first. Then each file is read once by the engine, in bounded memory; a second time only
+where rows were refused or gave no fact. A file that is finished is never staged again while its part lies in the working folder,
+so a load that was killed goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+import duckdb
+
+from plait.sources.delimited import RowsLost
+from plait.sources.expression import Query, compile_file, lookup_table
+from plait.sources.file import (
+    Found,
+    Plain,
+    UnreadableFile,
+    digest_of,
+    find,
+    format_of,
+    prepare,
+    remove_copy,
+    write_through,
+)
+from plait.sources.mapping import BadMapping, Control, FileMapping, Lookup
+from plait.sources.mapping import Mapping as SourceMapping
+from plait.sources.refusal import RefusedRows
+from plait.sources.table import Table, Tally, literal, open_table
+
+MEMORY = "1500MB"
+FUTURE = "in the future of the load"
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFile:
+    """One file as staged: rows = accepted + refused_rows; of the accepted, `without_fact` met no condition."""
+
+    file: str
+    source: str
+    digest: str
+    facts: Path
+    refused: Path
+    rows: int
+    accepted: int
+    refused_rows: int
+    without_fact: int
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """What a folder gave: the staged files, the files that no pattern fits, and what the sums must be."""
+
+    files: list[StagedFile]
+    not_read: list[str]
+    controls: tuple[Control, ...]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A file that passed every check: already staged, or ready to be."""
+
+    found: Found
+    key: str
+    lookups: Mapping[Lookup, Path]
+    plain: Plain | None
+    table: Table | None
+
+
+def stage(
+    folder: Path,
+    mapping: SourceMapping,
+    *,
+    work: Path,
+    recorded_at: datetime,
+    progress: Progress | None = None,
+) -> Staging:
+    """Turn the files of a folder (or one file) into staged facts and refused rows, by a mapping.
+
+    `recorded_at` is when we came to know, with its zone; `work` is a folder for parts and working copies, kept between a killed
+    load and the next. Raises `UnreadableFile` or `BadMapping` before anything is staged.
+    """
+    if recorded_at.tzinfo is None:
+        raise ValueError("recorded_at needs its timezone")
+    recorded_at = recorded_at.astimezone(UTC)
+    work.mkdir(parents=True, exist_ok=True)
+    for left in work.glob("*.tmp"):  # of a load that was killed
+        left.unlink()
+    found, not_read = find(folder, mapping.files, work=work)
+    jobs: list[_Job] = []
+    try:
+        for file in found:
+            jobs.append(_job(file, mapping, folder if folder.is_dir() else folder.parent, work, recorded_at))
+        looked_up = {lookup.file for file in mapping.files for lookup in file.lookups()}
+        staged = [_stage_file(job, work, recorded_at, progress or _silent) for job in jobs]
+    finally:
+        for job in jobs:
+            if job.plain is not None:
+                remove_copy(job.plain)
+    return Staging(staged, [name for name in not_read if name not in looked_up], mapping.controls, mapping.digest)
+
+
+def _silent(_file: str, _done: int, _total: int) -> None:
+    """Report nothing."""
+
+
+# -- checks before anything is read
+
+
+def _job(found: Found, mapping: SourceMapping, folder: Path, work: Path, recorded_at: datetime) -> _Job:
+    lookups = {lookup: folder / lookup.file for lookup in found.mapping.lookups()}
+    for lookup, path in lookups.items():
+        if not path.is_file():
+            raise BadMapping(mapping.name, [f"lookup names the file {lookup.file!r}, which is not in the folder"])
+    digests = [digest_of(lookup.file, path) for lookup, path in lookups.items()]
+    parts = [found.name, found.digest, mapping.digest, _code(), *digests]
+    key = sha256(json.dumps(parts).encode()).hexdigest()[:32]
+    if _finished(work, key, recorded_at) is not None:
+        return _Job(found, key, lookups, None, None)
+    plain = prepare(found, work)
+    try:
+        _check_formats(found.mapping, mapping.name)
+        table = open_table(found, plain, _needed(found.mapping))
+    except BaseException:
+        remove_copy(plain)
+        raise
+    return _Job(found, key, lookups, plain, table)
+
+
+@cache
+def _code() -> str:
+    """Give the digest of the code that stages: what older code has staged is not taken for its own."""
+    here = Path(__file__).parent
+    return sha256(b"".join(path.read_bytes() for path in [*sorted(here.glob("*.py")), here.parent / "facts.py"])).hexdigest()
+
+
+def _needed(mapping: FileMapping) -> list[str]:
+    return list(dict.fromkeys(name for fact in mapping.facts for name in fact.columns()))
+
+
+def _check_formats(mapping: FileMapping, name: str) -> None:
+    formats = {f for fact in mapping.facts for value in fact.values() for f in value.formats}
+    for time_format in formats:
+        try:
+            duckdb.execute("select try_strptime('', ?)", [time_format])
+        except duckdb.Error as error:
+            raise BadMapping(name, [f"the time format {time_format!r} is not understood: {error}"]) from error
+
+
+# -- parts
+
+
+def _paths(work: Path, key: str) -> tuple[Path, Path, Path]:
+    return work / f"{key}.facts.parquet", work / f"{key}.refused.parquet", work / f"{key}.json"
+
+
+def _finished(work: Path, key: str, recorded_at: datetime) -> dict[str, int] | None:
+    """Give the counts of a part that is already there; rows refused as future may have happened by now."""
+    facts, refused, counts = _paths(work, key)
+    if not (facts.exists() and refused.exists() and counts.exists()):
+        return None
+    known: dict[str, int] = json.loads(counts.read_text())
+    same_time = known.pop("recorded_at") == int(recorded_at.timestamp() * 1_000_000)
+    return None if known.pop("future") and not same_time else known
+
+
+def _stage_file(job: _Job, work: Path, recorded_at: datetime, progress: Progress) -> StagedFile:
+    facts, refused, counts = _paths(work, job.key)
+    known = _finished(work, job.key, recorded_at)
+    if known is None:
+        made = _Part(job, work, recorded_at, progress).make()
+        known = {
+            "rows": made.rows,
+            "accepted": made.accepted,
+            "refused_rows": made.refused,
+            "without_fact": made.without_fact,
+        }
+        stamp = {"future": made.future, "recorded_at": int(recorded_at.timestamp() * 1_000_000)}
+        for temporary, final in ((made.facts, facts), (made.refused_path, refused)):
+            write_through(temporary)
+            temporary.rename(final)
+        temporary = work / f"{job.key}.counts.tmp"
+        temporary.write_text(json.dumps(known | stamp))
+        write_through(temporary)
+        temporary.rename(counts)  # last: a part without it is not finished
+    return StagedFile(job.found.name, job.found.mapping.source, job.found.digest, facts, refused, **known)
+
+
+@dataclass(slots=True)
+class _Made:
+    facts: Path
+    refused_path: Path
+    rows: int = 0
+    accepted: int = 0
+    refused: int = 0
+    without_fact: int = 0
+    future: int = 0
+
+
+class _Part:
+    """Stages one file."""
+
+    def __init__(self, job: _Job, work: Path, recorded_at: datetime, progress: Progress) -> None:
+        if job.table is None or job.plain is None:  # pragma: no cover - a finished part is not made again
+            raise ValueError(job.key)
+        self.job, self.work, self.recorded_at = job, work, recorded_at
+        self.table, self.plain, self.progress = job.table, job.plain, progress
+        self.columns = _needed(job.found.mapping)
+        self.made = _Made(work / f"{job.key}.facts.tmp", work / f"{job.key}.refused.tmp")
+
+    def make(self) -> _Made:
+        found, made = self.job.found, self.made
+        refused = RefusedRows(
+            made.refused_path, source=found.mapping.source, file=found.name, recorded_at=self.recorded_at
+        )
+        try:
+            with _engine(self.work) as engine:
+                self._load_lookups(engine)
+                total = self.plain.path.stat().st_size
+                tally = Tally(refused.add_broken, lambda done: self.progress(found.name, min(done, total), total))
+                with_fact = self._facts(engine, tally)
+                made.rows = tally.rows + refused.count
+                if with_fact < tally.rows:
+                    self._rest(engine, refused, tally.rows, with_fact)
+        finally:
+            refused.close()
+        made.refused = refused.count
+        made.accepted = made.rows - refused.count
+        return made
+
+    def _query(self, *, whole: bool) -> Query:
+        return compile_file(
+            self.job.found.mapping, self.table.query(self.columns, whole=whole), self.columns,
+            file=self.job.found.name, recorded_at=self.recorded_at, exponents=self.table.exponents,
+        )  # fmt: skip
+
+    def _facts(self, engine: duckdb.DuckDBPyConnection, tally: Tally) -> int:
+        """Write the facts; give the number of rows that have any."""
+        query = self._query(whole=False)
+        path = literal(str(self.made.facts))
+        engine.register("raw", self.table.batches(self.columns, whole=False, tally=tally))
+        # LZ4: staged facts are read once and thrown away.
+        copied = engine.execute(f"copy ({query.parts} {query.facts}) to {path} (format parquet, compression lz4_raw)")
+        written = copied.fetchall()[0][0]
+        engine.unregister("raw")
+        if len(self.job.found.mapping.facts) == 1:
+            return int(written)
+        counted = engine.execute(f"select count(distinct line) from read_parquet({path})").fetchall()
+        return int(counted[0][0])
+
+    def _rest(self, engine: duckdb.DuckDBPyConnection, refused: RefusedRows, rows: int, with_fact: int) -> None:
+        """Read the file again for the rows that gave no fact: refused, or met no condition."""
+        query = self._query(whole=True)
+        cases = " ".join(f"when {n} then {check.value}" for n, check in enumerate(query.checks))
+        more = " + ".join(f"coalesce(({check.broken})::int, 0)" for check in query.checks)
+        again = Tally(lambda _rows: None, lambda _done: None)
+        engine.register("raw", self.table.batches(self.columns, whole=True, tally=again))
+        engine.execute(
+            f"""create temp table rest as {query.parts}
+            select line, broken, case when broken is not null then {more} - 1 end as more,
+                case broken {cases} end as value, case when broken is not null then row end as row
+            from judged where broken is not null or not ({query.active})"""
+        )
+        engine.unregister("raw")
+        future = [n for n, check in enumerate(query.checks) if check.rule == FUTURE]
+        counted = engine.execute(
+            f"select count(*), count(broken), count(*) filter (broken in ({', '.join(map(str, future))})) from rest"
+        ).fetchall()[0]
+        self.made.without_fact, self.made.future = counted[0] - counted[1], counted[2]
+        if again.rows != rows or with_fact + counted[0] != rows:
+            raise RowsLost(
+                f"{self.job.found.name}: {rows} rows, {with_fact} with facts, {counted[0]} without: please report this"
+            )
+        result = engine.execute("select * from rest where broken is not null order by line")
+        while part := result.fetchmany(10_000):
+            refused.add_judged(part, query.checks)
+
+    def _load_lookups(self, engine: duckdb.DuckDBPyConnection) -> None:
+        lookups = list(self.job.lookups)
+        for lookup in lookups:
+            mapping = FileMapping((lookup.file,), self.job.found.mapping.source, ())
+            path = self.job.lookups[lookup]
+            found = Found(
+                lookup.file, path, None, mapping, format_of(lookup.file, mapping), digest_of(lookup.file, path)
+            )
+            plain = prepare(found, self.work)
+            try:
+                _load_lookup(
+                    engine, lookup_table(lookups, lookup), lookup, open_table(found, plain, [lookup.key, lookup.value])
+                )
+            finally:
+                remove_copy(plain)
+
+
+def _load_lookup(engine: duckdb.DuckDBPyConnection, name: str, lookup: Lookup, table: Table) -> None:
+    broken: list[int] = []
+    tally = Tally(lambda rows: broken.extend(row.line for row in rows), lambda _done: None)
+    columns = [lookup.key, lookup.value]
+    engine.register("raw", table.batches(columns, whole=False, tally=tally))
+    engine.execute(
+        f"""create table {name} as select distinct x0 as key, nullif(trim(x1), '') as value
+        from ({table.query(columns, whole=False)}) where trim(x0) <> ''"""
+    )
+    engine.unregister("raw")
+    if broken:
+        raise UnreadableFile(
+            lookup.file, f"line {broken[0]} does not have the shape of the file: correct it, others look values up here"
+        )
+    twice = engine.execute(f"select key from {name} group by key having count(*) > 1 order by key limit 1").fetchall()
+    if twice:  # a row would give its facts twice
+        raise UnreadableFile(
+            lookup.file, f"{lookup.key} {twice[0][0]!r} stands for more than one {lookup.value}: keep one of them"
+        )
+
+
+@contextmanager
+def _engine(work: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": MEMORY,
+        "threads": os.cpu_count() or 1,
+        "temp_directory": str(work / "spill.tmp.d"),
+    }
+    with duckdb.connect(config=config) as engine:
+        engine.execute("set TimeZone = 'UTC'")
+        # Without it the engine may build its hash table on the file, of which it knows no size, and not on the lookup.
+        engine.execute("set disabled_optimizers = 'join_order,build_side_probe_side'")
+        yield engine
