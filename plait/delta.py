@@ -1,0 +1,271 @@
+"""A Delta Lake table whose commits survive a power cut.
+
+The library commits atomically but never calls fsync. So each commit made here is followed by `_make_durable`, which syncs
+every file, log entry and folder that the commits since the last durable one have touched, and then moves the durable mark.
+`DurableTable.open` looks at what lies above the mark: entries that were torn are cut off, and said aloud, because nothing
+above the mark was ever acknowledged.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+import pyarrow as pa
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    PostCommitHookProperties,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+ATTEMPTS = 20  # a racing writer makes a commit fail; each attempt reads the newest version again
+PARQUET_END = b"PAR1"
+
+
+class TornTable(RuntimeError):
+    """A table that cannot be read although its durable part should be whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One version of a table as plain Parquet files, readable by any engine."""
+
+    root: Path
+    version: int
+    files: tuple[str, ...]
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class DurableTable:
+    """A Delta table at `path`; `mark` is the file that remembers the newest version known to be on disk."""
+
+    path: Path
+    mark: Path
+
+    @classmethod
+    def open(
+        cls, path: Path, schema: pa.Schema, partition_by: tuple[str, ...] = (), statistics: tuple[str, ...] = ()
+    ) -> DurableTable:
+        """Open a table, or create it empty; cut off what a power cut has torn.
+
+        `statistics` names the only columns whose smallest and largest values enter the log: others may hold personal data,
+        which a later delete would not reach there.
+        """
+        table = cls(path, path.with_name(f".{path.name}.durable"))
+        table._cut_torn_entries()
+        if not DeltaTable.is_deltatable(str(path)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            configuration = {
+                "delta.dataSkippingStatsColumns": ",".join(statistics),
+                "delta.checkpointInterval": "50",
+                "delta.logRetentionDuration": "interval 2 days",
+                "delta.deletedFileRetentionDuration": "interval 7 days",
+            }
+            try:
+                DeltaTable.create(
+                    str(path), schema, mode="error", partition_by=list(partition_by), configuration=configuration
+                )
+            except DeltaError:
+                if not DeltaTable.is_deltatable(str(path)):  # else another process was faster
+                    raise
+        table._make_durable()
+        return table
+
+    def handle(self, version: int | None = None) -> DeltaTable:
+        """Give the library's handle on a version, the newest when none is named."""
+        return DeltaTable(str(self.path), version=version)
+
+    def version(self) -> int:
+        """Give the newest version."""
+        return self.handle().version()
+
+    def snapshot(self, version: int | None = None) -> Snapshot:
+        """List the Parquet files of a version; a version whose files were vacuumed is refused."""
+        table = self.handle(version)
+        actions = pa.table(table.get_add_actions(flatten=True))
+        # `file_uris()` percent-encodes blanks and accents, which no engine decodes: join root and relative path instead.
+        files = tuple(str(self.path / unquote(name)) for name in actions.column("path").to_pylist())
+        if version is not None and not all(os.path.exists(name) for name in files):  # noqa: PTH110 - thousands of files
+            raise TornTable(f"version {version} of {self.path.name} is no longer on disk; name a newer one.")
+        rows = sum(count or 0 for count in actions.column("num_records").to_pylist())
+        return Snapshot(self.path, table.version(), files, rows)
+
+    def holds(self, app: str, number: int = 1) -> bool:
+        """Tell whether a commit of this application and number is there."""
+        return (self.handle().transaction_version(app) or 0) >= number
+
+    def append(
+        self, rows: pa.RecordBatchReader | pa.Table, apps: Iterable[str], metadata: Mapping[str, str] | None = None
+    ) -> int:
+        """Append rows in one commit that carries each of `apps` as done, wait until it is on disk, give its version.
+
+        The caller holds the lock that keeps these apps from being committed twice.
+        """
+        properties = CommitProperties(
+            app_transactions=[Transaction(app, 1) for app in apps], custom_metadata=dict(metadata or {})
+        )
+        write_deltalake(
+            self.handle(),
+            rows,
+            mode="append",
+            writer_properties=WriterProperties(compression="ZSTD"),
+            commit_properties=properties,
+        )
+        return self._make_durable()
+
+    def replace(self, rows: pa.RecordBatchReader | pa.Table, where: str | None, metadata: Mapping[str, str]) -> int:
+        """Put rows in the place of those that `where` selects (all, when None), in one commit."""
+        write_deltalake(
+            self.handle(),
+            rows,
+            mode="overwrite",
+            predicate=where,
+            writer_properties=WriterProperties(compression="ZSTD"),
+            commit_properties=CommitProperties(custom_metadata=dict(metadata)),
+        )
+        return self._make_durable()
+
+    def compact(self) -> int:
+        """Write many small files as few large ones; rows stay the same. Gives the version."""
+        for _ in range(ATTEMPTS):
+            try:
+                self.handle().optimize.compact(writer_properties=WriterProperties(compression="ZSTD"))
+                break
+            except CommitFailedError:
+                continue
+        return self._make_durable()
+
+    def clean(self, *, keep_hours: int | None = None) -> int:
+        """Delete files that no kept version names; gives how many. `keep_hours` shortens the table's own retention."""
+        deleted = self.handle().vacuum(
+            retention_hours=keep_hours, dry_run=False, enforce_retention_duration=keep_hours is None, full=True
+        )
+        return len(deleted)
+
+    def metadata(self) -> Mapping[str, str]:
+        """Give the custom metadata of the newest commit that carries any."""
+        entry = self.handle().history(1)[0]
+        return {name: value for name, value in entry.items() if isinstance(value, str)}
+
+    def _log(self, version: int) -> Path:
+        return self.path / "_delta_log" / f"{version:020d}.json"
+
+    def _durable(self) -> int:
+        """Give the newest version known to be on disk, -1 when there is none."""
+        try:
+            return int(json.loads(self.mark.read_text())["version"])
+        except (FileNotFoundError, ValueError, KeyError):
+            return -1
+
+    def _make_durable(self) -> int:
+        """Sync every version since the mark, other writers' included, and move the mark."""
+        with locked(self.mark.with_suffix(".lock")):
+            durable, newest = self._durable(), self.version()
+            if newest <= durable:
+                return newest
+            folders = {self.path, self.path.parent, self.path / "_delta_log"}
+            for version in range(durable + 1, newest + 1):
+                for name, _ in self._added(version):
+                    _sync(name)
+                    folders |= {name.parent, name.parent.parent}  # a new folder is an entry of its parent
+                if self._log(version).exists():  # else a checkpoint has replaced it
+                    _sync(self._log(version))
+            for folder in folders:
+                _sync(folder)
+            write_durably(self.mark, json.dumps({"version": newest}))
+            return newest
+
+    def _added(self, version: int) -> Iterator[tuple[Path, int]]:
+        """Give each data file that a log entry adds, and its size."""
+        log = self._log(version)
+        if not log.exists():
+            return
+        for line in log.read_text().splitlines():
+            added = json.loads(line).get("add")
+            if added:
+                yield self.path / unquote(added["path"]), int(added["size"])
+
+    def _cut_torn_entries(self) -> None:
+        """Remove log entries above the mark from the first torn one on: nobody was told that they were done."""
+        logs = self.path / "_delta_log"
+        if not logs.is_dir():
+            return
+        with locked(self.mark.with_suffix(".lock")):
+            above = sorted(int(entry.stem) for entry in logs.glob("*.json") if entry.stem.isdigit())
+            torn = next((v for v in above if v > self._durable() and not self._whole(v)), None)
+            if torn is None:
+                return
+            for entry in logs.iterdir():
+                number = entry.name.split(".")[0]
+                if number.isdigit() and int(number) >= torn:
+                    entry.unlink()
+            last = logs / "_last_checkpoint"
+            if last.exists() and not _points_below(last, torn):
+                last.unlink()
+            _sync(logs)
+
+    def _whole(self, version: int) -> bool:
+        """Tell whether a log entry parses and each file it adds is complete."""
+        try:
+            if not self._log(version).read_text().strip():
+                return False
+            return all(_complete(name, size) for name, size in self._added(version))
+        except (OSError, ValueError, KeyError):
+            return False
+
+
+def _complete(name: Path, size: int) -> bool:
+    with name.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        if file.tell() != size or size < len(PARQUET_END):
+            return False
+        file.seek(-len(PARQUET_END), os.SEEK_END)
+        return file.read() == PARQUET_END
+
+
+def _points_below(last: Path, version: int) -> bool:
+    try:
+        return int(json.loads(last.read_text())["version"]) < version
+    except (ValueError, KeyError):
+        return False
+
+
+def _sync(path: Path) -> None:
+    """Flush a file or folder to disk; one that a later commit has already removed needs none."""
+    try:
+        number = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def write_durably(path: Path, text: str) -> None:
+    """Replace a small file so that a reader, or a power cut, sees the old text or the new one and nothing between."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    draft.write_text(text)
+    _sync(draft)
+    draft.replace(path)
+    _sync(path.parent)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an advisory lock on a file; the kernel gives it back when the process ends, however it ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

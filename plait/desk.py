@@ -1,0 +1,237 @@
+"""The desk: what people do with plait, one function each. Command line, pages and jobs call these and nothing beneath."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from plait import duck, identity, timeline
+from plait.delta import locked
+from plait.engine import DUCKDB
+from plait.measure import Measure, Table, known_measure, registry
+from plait.measures import load_measures
+from plait.settings import FILE, Settings, read_settings, write_settings
+from plait.store import FACTS, REJECTS, Loaded, Part, SourceCount, Store, view_sql
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One refused row, as people are shown it."""
+
+    file: str
+    line: int | None
+    field: str
+    value: str | None
+    rule: str
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A control total: what the exporting system says, what the store holds, and whether they agree."""
+
+    source: str
+    kind: str
+    before: datetime | None
+    says: str
+    holds: str
+    agrees: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What a load did. For each file `rows = accepted + refused`; `refused` shows the first of the refused rows."""
+
+    files: list[Loaded]
+    not_read: list[str]
+    refused: list[Refused]
+    controls: list[Checked]
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What a home holds."""
+
+    home: Path
+    facts: int
+    refused: int
+    version: int
+    sources: list[SourceCount]
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """All that happened with one account, in the order of time, and why its keys are one account."""
+
+    account: str
+    names: list[tuple[str, str]]
+    facts: list[dict[str, object]]
+    joins: list[identity.Join]
+
+
+def set_up(home: Path, settings: Settings) -> None:
+    """Write a home's settings, unless it has some."""
+    if not (home / FILE).exists():
+        write_settings(home, settings)
+
+
+def load(home: Path, folder: Path, mapping: Path, *, now: datetime, progress: Progress | None = None) -> LoadReport:
+    """Load a folder, or one file, by a mapping; all of it or, when anything about the files is wrong, nothing.
+
+    `now` is when we came to know; facts dated after it are refused. Loading the same files again adds nothing.
+    """
+    from plait.sources.mapping import read_mapping
+    from plait.sources.staging import stage
+
+    stated = read_mapping(mapping)
+    store = Store.open(home)
+    with locked(store.home / "locks" / ".staging"):
+        work = store.home / "staging"
+        staging = stage(folder, stated, work=work, recorded_at=now, progress=progress)
+        parts = [
+            Part(f.source, f.file, f.facts.stem, f.facts, f.refused, f.rows, f.accepted, f.refused_rows, f.without_fact)
+            for f in staging.files
+        ]
+        files = store.append(parts, recorded_at=now)
+        shown = _first_refused(store, parts)
+        for part in parts:
+            part.facts.unlink(missing_ok=True)
+            part.refused.unlink(missing_ok=True)
+    timeline.refresh(store, timeline.Derived.open(home))
+    controls = [_check(store, control) for control in staging.controls]
+    return LoadReport(files, staging.not_read, shown, controls, store.snapshot().version)
+
+
+def measures() -> Mapping[str, Measure]:
+    """Give all measures by name."""
+    load_measures()
+    return registry
+
+
+def show(
+    home: Path,
+    name: str,
+    options: Mapping[str, object] | None = None,
+    *,
+    now: datetime,
+    as_of: date | datetime | None = None,
+    engine: str = DUCKDB,
+) -> Table:
+    """Answer a measure from what had happened before `as_of` began (a day in the home's zone, or an instant), else by now."""
+    load_measures()
+    measure = known_measure(name)
+    measure.read_options(options or {})  # a misspelt option is told before any file is opened
+    opened = timeline.open_timeline(Store.open(home), now=now, engine=engine)
+    return (opened.until(as_of) if as_of else opened).table(measure, **(options or {}))
+
+
+def board(
+    home: Path, names: Mapping[str, Mapping[str, object]], *, now: datetime, as_of: date | None = None
+) -> list[Table]:
+    """Answer several measures from one opened timeline."""
+    load_measures()
+    opened = timeline.open_timeline(Store.open(home), now=now)
+    seen = opened.until(as_of) if as_of else opened
+    return [seen.table(known_measure(name), **options) for name, options in names.items()]
+
+
+def story(home: Path, account: str, *, now: datetime, as_of: date | datetime | None = None) -> Story:
+    """Tell all that happened with one account; `account` is an id, a domain, a CRM id or the name it was entered with."""
+    store = Store.open(home)
+    opened = timeline.open_timeline(store, now=now)
+    found = timeline.find_account(store, account)
+    facts = timeline.story(opened.until(as_of) if as_of else opened, store, found)
+    with duck.connect(store.spill) as db:
+        db.execute(view_sql("facts", store.snapshot(), FACTS))
+        db.execute(view_sql("nodes", timeline.Derived.open(home).nodes.snapshot(), identity.NODES))
+        names = db.execute("select name, value from nodes where belongs_to = ? order by first_at, name, value", [found])
+        return Story(found, names.fetchall(), facts, identity.joins_of(db, found))
+
+
+def info(home: Path) -> Info:
+    """Count what a home holds."""
+    store = Store.open(home)
+    sources = store.count()
+    facts, refused = sum(source.facts for source in sources), sum(source.refused for source in sources)
+    return Info(store.home, facts, refused, store.snapshot().version, sources, read_settings(home))
+
+
+def compact(home: Path) -> int:
+    """Join the small files of a home; gives the newest version of its facts."""
+    store = Store.open(home)
+    version = store.compact()
+    timeline.refresh(store, timeline.Derived.open(home))
+    return version
+
+
+def verify(home: Path) -> list[str]:
+    """Check a home: files, counts, uniqueness, and that the timeline holds every fact once; gives the faults found."""
+    store = Store.open(home)
+    derived = timeline.Derived.open(home)
+    timeline.refresh(store, derived)
+    facts, resolved = store.snapshot().rows, derived.timeline.snapshot().rows
+    faults = store.verify()
+    if facts != resolved:
+        faults.append(f"timeline: {resolved} facts instead of {facts}; run `plait store rebuild`")
+    return faults
+
+
+def rebuild(home: Path) -> int:
+    """Build identity and timeline anew from the facts; gives how many facts they hold."""
+    store = Store.open(home)
+    derived = timeline.Derived.open(home)
+    timeline.refresh(store, derived, everything=True)
+    return derived.timeline.snapshot().rows
+
+
+def _first_refused(store: Store, parts: list[Part], most: int = 20) -> list[Refused]:
+    """Give the first refused rows of a load, file by file."""
+    files = [part.file for part in parts]
+    with duck.connect(store.spill) as db:
+        db.execute(view_sql("rejects", store.refused(), REJECTS))
+        rows = db.execute(
+            """
+            select distinct file, line, field, value, rule, next_step from rejects
+            where list_contains(?, file) order by file, line, field limit ?
+            """,
+            [files, most],
+        ).fetchall()
+    return [Refused(*row) for row in rows]
+
+
+def _check(store: Store, control: object) -> Checked:
+    """Hold a control total against everything stored of its source."""
+    from plait.sources.mapping import Control
+
+    if not isinstance(control, Control):
+        raise TypeError(control)
+    until = control.before.replace(tzinfo=None) if control.before else None
+    with duck.connect(store.spill) as db:
+        db.execute(view_sql("facts", store.snapshot(), FACTS))
+        count, amount = db.execute(
+            """
+            select count(*), coalesce(sum(amount) filter (currency = $currency), 0) from facts
+            where source = $source and kind = $kind and (occurred_at < $until or $until is null)
+            """,
+            {"source": control.source, "kind": control.kind, "until": until, "currency": control.currency},
+        ).fetchall()[0]
+    agrees = control.facts in (None, count) and control.amount in (None, amount)
+    says = _total(control.facts, control.amount, control.currency)
+    holds = _total(count, None if control.amount is None else amount, control.currency)
+    return Checked(control.source, control.kind, control.before, says, holds, agrees)
+
+
+def _total(facts: int | None, amount: Decimal | None, currency: str | None) -> str:
+    said = [f"{facts:,} facts"] if facts is not None else []
+    if amount is not None:
+        said.append(f"{amount:,.2f} {currency}")
+    return ", ".join(said)
+
+

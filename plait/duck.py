@@ -1,0 +1,38 @@
+"""DuckDB as the engine for bulk work: one way to open it, one way to quote."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import duckdb
+
+MEMORY_LIMIT = os.environ.get("PLAIT_MEMORY", "2GB")  # what one process may hold before it spills to the home's folder
+
+
+def connect(spill: Path, *, memory_limit: str = MEMORY_LIMIT) -> duckdb.DuckDBPyConnection:
+    """Open an engine in memory that spills to the folder `spill` and keeps instants in UTC."""
+    spill.mkdir(parents=True, exist_ok=True)
+    connection = duckdb.connect()
+    connection.execute(f"set temp_directory = {literal(str(spill))}")
+    connection.execute(f"set memory_limit = {literal(memory_limit)}")
+    connection.execute("set TimeZone = 'UTC'")
+    connection.execute("set preserve_insertion_order = false")
+    connection.execute("set enable_progress_bar = false")
+    return connection
+
+
+def literal(text: str) -> str:
+    """Quote a text for SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """Quote a column or table name for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text_list(texts: Iterable[str]) -> str:
+    """Give texts as an SQL list of literals."""
+    return "[" + ", ".join(literal(text) for text in texts) + "]"

@@ -1,0 +1,101 @@
+"""Engines: where a measure's expression runs. DuckDB in this process, or a Spark cluster when one machine is outgrown.
+
+Both read the same Parquet files of the same version, give naive UTC instants and, by the rules that measures keep, exactly
+the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from plait import duck
+from plait.delta import Snapshot
+from plait.store import view_sql
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    from ibis.backends import BaseBackend
+
+DUCKDB = "duckdb"
+SPARK_ADDRESS = ("spark://", "local")
+
+
+class UnknownEngine(ValueError):
+    """An engine that plait does not have."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no engine {name!r}; allowed: duckdb, or a Spark master such as spark://host:7077.")
+
+
+class QueryFailed(RuntimeError):
+    """The engine refused a measure's query; the message carries the query."""
+
+    def __init__(self, measure: str, sql: str, because: Exception) -> None:
+        super().__init__(f"{measure} could not be answered: {because}\nThe query was:\n{sql}")
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What measures may read: each name with its files and columns."""
+
+    snapshots: Mapping[str, tuple[Snapshot, pa.Schema]]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An open engine over fixed versions of the tables."""
+
+    name: str
+    backend: BaseBackend
+
+    def table(self, name: str) -> ir.Table:
+        """Give one of the tables as an expression."""
+        return self.backend.table(name)
+
+    def sql(self, rows: ir.Table) -> str:
+        """Give the query that the engine would run."""
+        return str(self.backend.compile(rows, pretty=True))
+
+    def run(self, rows: ir.Table) -> pa.Table:
+        """Run an expression and fetch all its rows."""
+        return self.backend.to_pyarrow(rows)
+
+
+def open_engine(name: str, tables: Tables, spill: Path) -> Engine:
+    """Open an engine by name: `duckdb`, or the address of a Spark master."""
+    if name == DUCKDB:
+        return _open_duckdb(tables, spill)
+    if name.startswith(SPARK_ADDRESS):
+        return _open_spark(name, tables)
+    raise UnknownEngine(name)
+
+
+def _open_duckdb(tables: Tables, spill: Path) -> Engine:
+    """Open DuckDB with nothing readable but the tables' files: no other file, no network, no way to change that."""
+    import ibis
+
+    connection = duck.connect(spill)
+    backend = ibis.duckdb.from_connection(connection)
+    files = [name for snapshot, _ in tables.snapshots.values() for name in snapshot.files]
+    for name, (snapshot, schema) in tables.snapshots.items():
+        connection.execute(view_sql(name, snapshot, schema))
+    connection.execute(f"set allowed_paths = {duck.text_list(files)}")
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+    return Engine(DUCKDB, backend)
+
+
+def _open_spark(address: str, tables: Tables) -> Engine:
+    import ibis
+
+    from plait import spark
+
+    session = spark.session(address)
+    for name, (snapshot, schema) in tables.snapshots.items():
+        spark.view(session, name, snapshot, schema)
+    return Engine(address, ibis.pyspark.connect(session))

@@ -1,0 +1,226 @@
+"""Identity: which keys are one person, which are one company.
+
+Deterministic. Two keys of one fact are joined; what is joined directly or over others is one component (scipy). Its id is
+made from its oldest key, so it stays the same when later loads add keys, and a merge keeps the older id; building again
+from the facts gives the same ids. A key that is shared by more strangers than its limit, a role mailbox such as `info@`
+and the domain of a free-mail service never join anybody. Each join keeps the fact's keys and the day it was known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from plait import duck
+
+# A key is shared when it meets more than this many values of one equally strong or stronger name: a kiosk's cookie many
+# addresses, a switchboard's number many people. A person's address may meet any number of cookies: those are weaker.
+PERSON_LIMIT = 5
+ACCOUNT_LIMIT = 20
+STRENGTH = {"anonymous_id": 0, "phone": 1, "email": 2, "domain": 0}  # every other name: 3
+
+ROLE_MAILBOXES = (  # RFC 2142 and what firms really use: whoever answers there, it is not one person
+    "abuse accounting accounts admin administration billing booking buchhaltung careers contact contacto einkauf "
+    "enquiries finance hello help helpdesk hostmaster hr info infos inquiries invoice invoices it jobs kontakt legal mail "
+    "marketing media noc no-reply noreply office orders partners payments postmaster press privacy purchase purchasing "
+    "reception sales secretariat security service support team vertrieb webmaster"
+).split()
+FREE_MAIL = (  # mailboxes of the public: the domain says nothing about the employer
+    "163.com 126.com aim.com aol.com bluewin.ch daum.net duck.com email.com fastmail.com free.fr gmail.com gmx.at gmx.ch "
+    "gmx.com gmx.de gmx.net googlemail.com hanmail.net hey.com hotmail.co.uk hotmail.com hotmail.de hotmail.fr hotmail.it "
+    "icloud.com kakao.com laposte.net libero.it live.com live.fr mac.com mail.com mail.ru me.com msn.com naver.com nate.com "
+    "orange.fr outlook.com outlook.de outlook.fr pm.me proton.me protonmail.com qq.com rocketmail.com sfr.fr t-online.de "
+    "tutanota.com uol.com.br wanadoo.fr web.de yahoo.co.jp yahoo.co.uk yahoo.com yahoo.de yahoo.fr yandex.ru ymail.com "
+    "zoho.com"
+).split()
+
+IDENTITY = pa.schema([("keys", pa.string()), ("account", pa.string()), ("person", pa.string())])
+NODES = pa.schema(
+    [
+        ("scope", pa.string()),  # account or person
+        ("name", pa.string()),
+        ("value", pa.string()),
+        ("belongs_to", pa.string()),  # null when the key joins nobody
+        ("why_not", pa.string()),  # shared, role mailbox or free mail; null when it joins
+        ("first_at", pa.timestamp("us")),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Two keys that are one person or one company, because one fact carries both."""
+
+    scope: str
+    left: tuple[str, str]
+    right: tuple[str, str]
+    because: str
+    recorded_at: datetime
+
+
+def build(db: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables `identity` (`keys` to account and person) and `nodes` from the view `facts`.
+
+    Memory grows with the number of distinct key sets, not of facts.
+    """
+    db.execute(_MEMBERS_SQL)
+    db.execute(_usable_sql())
+    db.execute("create or replace temp table belongs (scope varchar, name varchar, value varchar, belongs_to varchar)")
+    for scope in ("person", "account"):
+        _connect(db, scope)
+    db.execute(_IDENTITY_SQL)
+
+
+def joins_of(db: duckdb.DuckDBPyConnection, owner: str) -> list[Join]:
+    """Tell why the keys of a person or an account are one: each pair of keys that met in one fact, oldest first.
+
+    Needs the view `facts` and the table `nodes`.
+    """
+    rows = db.execute(
+        """
+        with mine as (select * from nodes where belongs_to = ?),
+        met as (
+            select keys, min(recorded_at) as recorded_at from facts
+            where exists (select 1 from mine where contains(facts.keys, to_json(mine.value)::varchar))
+            group by keys
+        ),
+        held as (
+            select mine.scope, mine.name, mine.value, met.keys, met.recorded_at from met
+            join mine on json_extract_string(met.keys, '$."' || mine.name || '"') = mine.value
+        )
+        select one.scope, one.name, one.value, two.name, two.value, arg_min(one.keys, one.recorded_at), min(one.recorded_at)
+        from held as one join held as two on one.keys = two.keys and one.name < two.name
+        group by all order by 7, 2, 3, 4, 5
+        """,
+        [owner],
+    ).fetchall()
+    return [Join(scope, (a, b), (c, d), because, at) for scope, a, b, c, d, because, at in rows]
+
+
+def _connect(db: duckdb.DuckDBPyConnection, scope: str) -> None:
+    """Number the usable keys of a scope, join those that met and name each component after its oldest key."""
+    db.execute(
+        f"""
+        create or replace temp table numbered as
+        select name, value, first_at, row_number() over (order by first_at, name, value) - 1 as number
+        from keys_seen where scope = '{scope}' and why_not is null
+        """
+    )
+    edges = db.execute(
+        f"""
+        with usable as (
+            select members.set_number, numbered.number
+            from members join numbered using (name, value) where members.scope = '{scope}'
+        )
+        select min(number) over (partition by set_number) as one, number as other from usable
+        """
+    ).fetchnumpy()
+    (count,) = db.execute("select count(*) from numbered").fetchall()[0]
+    component = _components(np.asarray(edges["one"]), np.asarray(edges["other"]), count)
+    # Numbers rise with age, so the smallest number of a component is its oldest key.
+    oldest = np.full(component.max(initial=-1) + 1, count, dtype=np.int64)
+    np.minimum.at(oldest, component, np.arange(count))
+    db.register("eldest", pa.table({"number": np.arange(count), "eldest": oldest[component]}))
+    db.execute(
+        f"""
+        insert into belongs
+        select '{scope}', own.name, own.value, {_id_sql(scope, "old")}
+        from numbered as own join eldest using (number) join numbered as old on old.number = eldest.eldest
+        """
+    )
+    db.unregister("eldest")
+
+
+def _components(one: np.ndarray, other: np.ndarray, count: int) -> np.ndarray:
+    """Give each of `count` nodes the number of its connected component."""
+    if not count:
+        return np.zeros(0, dtype=np.int64)
+    weights = np.ones(len(one), dtype=np.int8)
+    return connected_components(coo_array((weights, (one, other)), shape=(count, count)), directed=False)[1]
+
+
+def _id_sql(scope: str, key: str) -> str:
+    """Make an id from a key: `a` or `p` and 64 bits of its MD5 (any two of a million alike: 3 in 100 million)."""
+    return f"'{scope[0]}' || left(md5({key}.name || chr(31) || {key}.value), 16)"
+
+
+def _strings(texts: Sequence[str]) -> str:
+    return ", ".join(duck.literal(text) for text in texts)
+
+
+_MEMBERS_SQL = """
+create or replace temp table key_sets as
+select keys, first_at, row_number() over (order by first_at, keys) as set_number
+from (select keys, min(recorded_at) as first_at from facts where keys <> '{}' group by keys);
+
+create or replace temp table members as
+select set_number, first_at, entry.key as name, entry.value as value,
+    case when entry.key = 'domain' or entry.key like 'account.%' then 'account' else 'person' end as scope
+from (select set_number, first_at, unnest(map_entries(keys::json::map(varchar, varchar))) as entry from key_sets);
+"""
+
+
+def _usable_sql() -> str:
+    """Give the query that says of each key whether it may join others, and why not."""
+    strength = " ".join(f"when '{name}' then {rank}" for name, rank in STRENGTH.items())
+    return f"""
+    create or replace temp table ranked as
+    select *, case name {strength} else 3 end as strength from members;
+
+    create or replace temp table keys_seen as
+    with met as (
+        select one.scope, one.name, one.value, count(distinct two.value) as others
+        from ranked as one join ranked as two
+            on one.set_number = two.set_number and one.scope = two.scope
+            and one.name <> two.name and two.strength >= one.strength
+        group by one.scope, one.name, one.value, two.name
+    ),
+    degree as (select scope, name, value, max(others) as degree from met group by scope, name, value),
+    seen as (
+        select scope, name, value, min(first_at) as first_at from (
+            select scope, name, value, first_at from ranked
+            union all  -- the company behind a business address: it names the account when no fact does, and joins nothing
+            select 'account', 'domain', split_part(value, '@', 2), first_at from ranked
+            where name = 'email' and contains(value, '@') and split_part(value, '@', 2) not in ({_strings(FREE_MAIL)})
+        ) group by scope, name, value
+    )
+    select seen.*, case
+        when name = 'email' and split_part(value, '@', 1) in ({_strings(ROLE_MAILBOXES)}) then 'role mailbox'
+        when name = 'domain' and value in ({_strings(FREE_MAIL)}) then 'free mail'
+        when degree > if(scope = 'person', {PERSON_LIMIT}, {ACCOUNT_LIMIT}) then 'shared'
+    end as why_not
+    from seen left join degree using (scope, name, value);
+    """
+
+
+_IDENTITY_SQL = """
+create or replace temp table nodes as
+select keys_seen.scope, keys_seen.name, keys_seen.value, belongs.belongs_to, why_not, first_at
+from keys_seen left join belongs using (scope, name, value);
+
+create or replace temp table direct as
+select set_number, first_at,
+    min(case when members.scope = 'account' then belongs_to end) as account,
+    min(case when members.scope = 'person' then belongs_to end) as person,
+    min(case when members.name = 'email' then split_part(members.value, '@', 2) end) as mail_domain
+from members left join belongs using (scope, name, value)
+group by set_number, first_at;
+
+create or replace temp table employer as
+select person, arg_min(account, (first_at, account)) as account
+from direct where person is not null and account is not null group by person;
+
+create or replace temp table identity as
+select key_sets.keys, coalesce(direct.account, employer.account, by_mail.belongs_to) as account, direct.person
+from key_sets
+join direct using (set_number)
+left join employer on direct.person = employer.person
+left join (select value, belongs_to from belongs where name = 'domain') as by_mail on by_mail.value = direct.mail_domain;
+"""

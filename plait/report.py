@@ -1,0 +1,82 @@
+"""Reports: a measure's answer as text for people, spreadsheets and programs. One number is the same in all of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+
+import simplejson
+
+from plait.facts import CURRENCIES
+from plait.measure import MONEY_UNIT, Cell, Table
+
+DANGEROUS = tuple("=+-@|%\t\r\n\0＝＋－＠")  # a spreadsheet would run a text cell that begins so
+BLANKS = " \t\ufeff'\""
+
+
+def as_json(table: Table) -> str:
+    """Give an answer as JSON; money is written with all its digits, a day as ISO 8601, unknown as null."""
+    return simplejson.dumps(
+        {
+            "measure": table.measure.name,
+            "version": table.version,
+            "as_of": table.as_of.isoformat().replace("+00:00", "Z"),
+            "facts_version": table.facts_version,
+            "options": {name: _plain(value) for name, value in table.options.items()},
+            "columns": [{"name": name, "unit": unit} for name, unit in table.columns.items()],
+            "rows": [{name: _plain(cell) for name, cell in rounded(record).items()} for record in table.records()],
+            "sql": table.sql,
+            "warnings": table.warnings,
+            "took": round(table.took, 4),
+        },
+        use_decimal=True,
+        ensure_ascii=False,
+        indent=2,
+    )
+
+
+def as_csv(table: Table) -> str:
+    """Give an answer as CSV with a header; text that a spreadsheet would run as a formula is marked with one `'`."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(table.columns)
+    for record in table.records():
+        writer.writerow([guarded(cell) if isinstance(cell, str) else _plain(cell) for cell in rounded(record).values()])
+    return out.getvalue()
+
+
+def guarded(text: str) -> str:
+    """Put `'` before a text that a spreadsheet would run; taking one off again gives the text back."""
+    return "'" + text if text.lstrip(BLANKS).startswith(DANGEROUS) or text.startswith(("\t", "\r", "\n")) else text
+
+
+def rounded(record: Mapping[str, Cell]) -> dict[str, Cell]:
+    """Round the money of a row to the minor unit of its currency, half away from zero."""
+    digits = CURRENCIES.get(str(record.get("currency")), 2)
+    unit = Decimal(1).scaleb(-digits)
+    return {
+        name: cell.quantize(unit, ROUND_HALF_UP) if isinstance(cell, Decimal) else cell for name, cell in record.items()
+    }
+
+
+def shown(cell: Cell, unit: str) -> str:
+    """Give a cell as a person reads it: shares in percent, unknown as a dash."""
+    if cell is None:
+        return "–"
+    if unit == "share":
+        return f"{cell:.1%}"
+    if isinstance(cell, float):
+        return f"{cell:,.1f}" if unit in ("days", "months") else f"{cell:,.2f}"
+    if unit == MONEY_UNIT or isinstance(cell, int):
+        return f"{cell:,}"
+    return str(cell)
+
+
+def _plain(value: object) -> object:
+    """Give what JSON and CSV can hold."""
+    if isinstance(value, date):
+        return value.isoformat()
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,63 @@
+"""What a firm states once for its home: the zone of its days and the currency it reports in."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+FILE = "plait.toml"
+WRITTEN = """\
+# Settings of this plait home. After a change run `plait store rebuild`.
+zone = {zone}          # IANA name of the time zone in which days, months and years begin
+currency = {currency}  # ISO 4217 code of the currency to report in; "" leaves each amount in its own
+"""
+
+
+class BadSettings(ValueError):
+    """The home's plait.toml says something that plait does not understand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A home's settings; `currency` is None where amounts are left in their own."""
+
+    zone: str = "UTC"
+    currency: str | None = None
+
+    def midnight(self, day: date) -> datetime:
+        """Give the instant at which a day begins in the zone, in naive UTC."""
+        return datetime.combine(day, time(), ZoneInfo(self.zone)).astimezone(UTC).replace(tzinfo=None)
+
+    def day(self, instant: datetime) -> date:
+        """Give the local day of an instant in naive UTC."""
+        return instant.replace(tzinfo=UTC).astimezone(ZoneInfo(self.zone)).date()
+
+
+def read_settings(home: Path) -> Settings:
+    """Read a home's settings; without a file they are UTC and no reporting currency."""
+    path = home / FILE
+    if not path.exists():
+        return Settings()
+    try:
+        stated = tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise BadSettings(f"{path} is no valid TOML: {error}.") from error
+    unknown = set(stated) - {"zone", "currency"}
+    if unknown:
+        raise BadSettings(f"{path} names {', '.join(sorted(unknown))}; allowed are zone and currency.")
+    zone, currency = str(stated.get("zone", "UTC")), str(stated.get("currency", "")) or None
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadSettings(f"{path}: zone {zone!r} is no IANA time zone; write one such as 'Europe/Berlin'.") from None
+    return Settings(zone, currency)
+
+
+def write_settings(home: Path, settings: Settings) -> None:
+    """Write a home's settings file."""
+    home.mkdir(parents=True, exist_ok=True)
+    text = WRITTEN.format(zone=f'"{settings.zone}"', currency=f'"{settings.currency or ""}"')
+    (home / FILE).write_text(text, "utf-8")

@@ -1,0 +1,340 @@
+"""The store: facts on disk, appended once, with the rows that were refused and the loads that brought them.
+
+Three Delta tables in the home: `facts`, `rejects`, `loads`. A load is one commit on `facts`, so it is there or it is not;
+`rejects` is written before it and `loads` after it, each under the name of the loaded file, so a load that was killed and
+is repeated leaves every row once. `(source, id)` is unique for ever: a fact that is known is skipped, the same id with
+other content is refused and the first one stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from plait import duck
+from plait.delta import DurableTable, Snapshot, TornTable, locked
+
+MONEY = pa.decimal128(18, 4)
+QUANTITY = pa.decimal128(20, 10)  # times an amount this is 38 digits, the most that engines multiply exactly
+INSTANT = pa.timestamp("us")  # naive, UTC
+
+FACTS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("month", pa.string()),
+        ("kind", pa.string()),
+        ("occurred_at", INSTANT),
+        ("recorded_at", INSTANT),
+        ("keys", pa.string()),
+        ("object_id", pa.string()),
+        ("amount", MONEY),
+        ("currency", pa.string()),
+        ("quantity", QUANTITY),
+        *[(name, pa.string()) for name in ("channel", "campaign", "partner", "product", "owner", "text", "detail")],
+    ]
+)
+REJECTS = pa.schema(
+    [
+        ("source", pa.string()),
+        ("file", pa.string()),
+        ("line", pa.int64()),
+        *[(name, pa.string()) for name in ("field", "value", "rule", "next_step", "row")],
+        ("recorded_at", INSTANT),
+    ]
+)
+LOADS = pa.schema(
+    [
+        ("source", pa.string()),
+        ("file", pa.string()),
+        ("digest", pa.string()),
+        *[(name, pa.int64()) for name in ("rows", "accepted", "refused", "without_fact", "added", "known")],
+        ("recorded_at", INSTANT),
+    ]
+)
+CONTENT = [name for name in FACTS.names if name not in ("id", "source", "month", "recorded_at")]
+UNSAFE_IN_HOME = frozenset("%[]{}*?")  # engines read these as patterns, the table library as escapes
+ID_CONFLICT = "id_conflict"
+CONFLICT_STEP = "keep the first fact, or give the changed one an id of its own, such as id + date of the change"
+
+
+class UnsafeHome(ValueError):
+    """A home whose name engines would misread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One read file on its way into the store: where its facts and refused rows lie, and what was counted.
+
+    `digest` names the file's content together with the mapping that read it; `facts` and `refused` are Parquet files with
+    the columns of `FACTS` (less `month`, plus `file` and `line`) and of `REJECTS`.
+    """
+
+    source: str
+    file: str
+    digest: str
+    facts: Path
+    refused: Path
+    rows: int
+    accepted: int
+    refused_rows: int
+    without_fact: int
+
+    @property
+    def app(self) -> str:
+        """The name under which the commit remembers this file."""
+        return f"{self.source}:{self.digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a load did with one file. `rows = accepted + refused`; `added` and `known` count facts."""
+
+    source: str
+    file: str
+    rows: int
+    accepted: int
+    refused: int
+    without_fact: int
+    added: int
+    known: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCount:
+    """How much the store holds of one source."""
+
+    source: str
+    facts: int
+    refused: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The facts of a home."""
+
+    home: Path
+    facts: DurableTable
+    rejects: DurableTable
+    loads: DurableTable
+
+    @classmethod
+    def open(cls, home: Path) -> Store:
+        """Open the store of a home; the folder is made when it is not there."""
+        unsafe = UNSAFE_IN_HOME & set(str(home.absolute()))
+        if unsafe:
+            signs = " ".join(sorted(unsafe))
+            raise UnsafeHome(
+                f"the home {str(home)!r} contains {signs}, which engines misread; choose a folder without."
+            )
+        home = home.absolute()
+        return cls(
+            home,
+            facts=DurableTable.open(home / "facts", FACTS, ("source", "month"), ("occurred_at", "recorded_at", "kind")),
+            rejects=DurableTable.open(home / "rejects", REJECTS, (), ("recorded_at", "source")),
+            loads=DurableTable.open(home / "loads", LOADS, (), ("recorded_at", "source")),
+        )
+
+    @property
+    def spill(self) -> Path:
+        """The folder for whatever does not fit into memory."""
+        return self.home / "spill"
+
+    def holds(self, part_app: str) -> bool:
+        """Tell whether a file was loaded before, with this content and this mapping."""
+        return self.facts.holds(part_app)
+
+    def append(self, parts: Sequence[Part], *, recorded_at: datetime) -> list[Loaded]:
+        """Store the facts of several files in one commit; a file that is already in is not stored again."""
+        with self._writing({part.source for part in parts}):
+            new = [part for part in parts if not self.holds(part.app)]
+            loaded = self._append(new, recorded_at) if new else []
+        was = [
+            Loaded(p.source, p.file, p.rows, p.accepted, p.refused_rows, p.without_fact, 0, 0)
+            for p in parts
+            if p not in new
+        ]
+        return loaded + was
+
+    def refused(self) -> Snapshot:
+        """List the files of the refused rows."""
+        return self.rejects.snapshot()
+
+    def snapshot(self, version: int | None = None) -> Snapshot:
+        """List the files of one version of the facts."""
+        return self.facts.snapshot(version)
+
+    def count(self) -> list[SourceCount]:
+        """Count facts, refused rows and loaded files of each source."""
+        with duck.connect(self.spill) as db:
+            for name, table in (("facts", self.facts), ("rejects", self.rejects), ("loads", self.loads)):
+                db.execute(view_sql(name, table.snapshot(), {"facts": FACTS, "rejects": REJECTS, "loads": LOADS}[name]))
+            rows = db.execute(
+                """
+                select source, sum(facts)::bigint, sum(refused)::bigint, sum(files)::bigint
+                from (
+                    select source, count(*) as facts, 0 as refused, 0 as files from facts group by source
+                    union all select source, 0, count(*), 0 from rejects group by source
+                    union all select source, 0, 0, count(*) from loads group by source
+                ) group by source order by source
+                """
+            ).fetchall()
+        return [SourceCount(*row) for row in rows]
+
+    def compact(self) -> int:
+        """Join small files, drop those that nothing names; gives the newest version of the facts."""
+        for table in (self.rejects, self.loads):
+            table.compact()
+        version = self.facts.compact()
+        self.facts.clean()
+        return version
+
+    def verify(self) -> list[str]:
+        """Check that every file is there, the counts agree with the log and no fact is stored twice; gives the faults."""
+        faults = []
+        for table in (self.facts, self.rejects, self.loads):
+            snapshot = table.snapshot()
+            missing = [name for name in snapshot.files if not Path(name).exists()]
+            faults += [f"{table.path.name}: {name} is missing" for name in missing]
+        if faults:
+            return faults
+        snapshot = self.snapshot()
+        with duck.connect(self.spill) as db:
+            db.execute(view_sql("facts", snapshot, FACTS))
+            (stored,) = db.execute("select count(*) from facts").fetchall()[0]
+            twice = db.execute("select source, id from facts group by all having count(*) > 1 limit 5").fetchall()
+        if stored != snapshot.rows:
+            faults.append(f"facts: the log counts {snapshot.rows} rows, the files hold {stored}")
+        return faults + [f"facts: {source} {id_!r} is stored more than once" for source, id_ in twice]
+
+    @contextmanager
+    def _writing(self, sources: set[str]) -> Iterator[None]:
+        """Hold the lock of each source: uniqueness is per source, so different sources load side by side."""
+        with ExitStack() as locks:
+            for source in sorted(sources):
+                locks.enter_context(locked(self.home / "locks" / source))
+            yield
+
+    def _append(self, parts: Sequence[Part], recorded_at: datetime) -> list[Loaded]:
+        apps = [part.app for part in parts]
+        with duck.connect(self.spill) as db:
+            _stage(db, parts, self._stored(db, {part.source for part in parts}))
+            loaded = _counted(db, parts)
+            if not self.rejects.holds(apps[0]):
+                self.rejects.append(
+                    db.sql(f"select {', '.join(REJECTS.names)} from refused").to_arrow_reader(50_000), apps
+                )
+            self.facts.append(db.sql(f"select {', '.join(FACTS.names)} from fresh").to_arrow_reader(50_000), apps)
+        stamp = recorded_at.replace(tzinfo=None)
+        rows = [
+            (p.source, p.file, p.digest, r.rows, r.accepted, r.refused, r.without_fact, r.added, r.known, stamp)
+            for p, r in zip(parts, loaded, strict=True)
+        ]
+        columns = [
+            pa.array(column, type=field.type) for column, field in zip(zip(*rows, strict=True), LOADS, strict=True)
+        ]
+        self.loads.append(pa.Table.from_arrays(columns, schema=LOADS), apps)
+        return loaded
+
+    def _stored(self, db: duckdb.DuckDBPyConnection, sources: set[str]) -> bool:
+        """Make the view `stored` of these sources' facts; tell whether there are any."""
+        folders = tuple(f"{self.facts.path}/source={source}/" for source in sources)
+        snapshot = self.snapshot()
+        files = tuple(name for name in snapshot.files if name.startswith(folders))
+        db.execute(view_sql("stored", Snapshot(snapshot.root, snapshot.version, files, 0), FACTS))
+        return bool(files)
+
+
+def view_sql(name: str, snapshot: Snapshot, schema: pa.Schema) -> str:
+    """Give the query that makes a view of a snapshot; without a file it is an empty one of the same columns."""
+    if not snapshot.files:
+        columns = ", ".join(f"null::{_sql_type(field.type)} as {field.name}" for field in schema)
+        return f"create or replace temp view {name} as select {columns} where false"
+    return (
+        f"create or replace temp view {name} as select {', '.join(schema.names)} from read_parquet("
+        f"{duck.text_list(snapshot.files)}, union_by_name = true, hive_partitioning = true, hive_types_autocast = false)"
+    )
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    names = {pa.string(): "varchar", pa.int64(): "bigint", INSTANT: "timestamp", pa.date32(): "date"}
+    return names[kind] if kind in names else f"decimal({kind.precision}, {kind.scale})"
+
+
+def _stage(db: duckdb.DuckDBPyConnection, parts: Sequence[Part], any_stored: bool) -> None:  # noqa: FBT001 - private
+    """Make the views `new` (all staged facts), `fresh` (those to store) and `refused`, and the tables behind them."""
+    facts = duck.text_list(str(part.facts) for part in parts)
+    refused = duck.text_list(str(part.refused) for part in parts)
+    content = f"hash({', '.join(CONTENT)})"
+    db.execute(
+        f"""
+        create temp view new as
+        select *, strftime(occurred_at, '%Y-%m') as month, {content} as content from read_parquet({facts});
+        create temp table twins as select source, id from new group by all having count(*) > 1;
+        create temp table known (source varchar, id varchar, file varchar, line bigint, differs boolean);
+        """
+    )
+    if any_stored:
+        db.execute(
+            f"""
+            insert into known
+            select new.source, new.id, new.file, new.line, new.content <> stored.content
+            from new join (select source, id, {content} as content from stored) as stored using (source, id)
+            """
+        )
+    db.execute(
+        f"""
+        create temp table ranked_twins as
+        select *, first_value(content) over first_first <> content as differs, row_number() over first_first as place
+        from new semi join twins using (source, id)
+        window first_first as (partition by source, id order by file, line, kind, content);
+        create temp table conflicting as
+        select distinct source, file, line, id from known where differs
+        union select distinct source, file, line, id from ranked_twins where differs;
+        create temp view fresh as
+        select * exclude (content) from new
+        anti join twins using (source, id) anti join known using (source, id) anti join conflicting using (file, line)
+        union all
+        select * exclude (content, differs, place) from ranked_twins
+        anti join known using (source, id) anti join conflicting using (file, line) where place = 1;
+        create temp view refused as
+        select {", ".join(REJECTS.names)} from read_parquet({refused})
+        union all
+        select new.source, new.file, new.line, 'id', min(new.id), '{ID_CONFLICT}', {duck.literal(CONFLICT_STEP)},
+            min(to_json(new))::varchar, min(new.recorded_at)
+        from new join conflicting using (source, file, line, id) group by new.source, new.file, new.line
+        """
+    )
+
+
+def _counted(db: duckdb.DuckDBPyConnection, parts: Sequence[Part]) -> list[Loaded]:
+    """Count what became of each file's facts."""
+    (left_out,) = db.execute("select (select count(*) from known) + (select count(*) from twins)").fetchall()[0]
+    staged = _by_file(db, "select file, count(*) from new group by file")
+    added = _by_file(db, "select file, count(*) from fresh group by file") if left_out else staged
+    refused = _by_file(db, "select file, count(distinct line) from conflicting group by file")
+    barred = _by_file(db, "select file, count(*) from new semi join conflicting using (file, line) group by file")
+    return [
+        Loaded(
+            source=part.source,
+            file=part.file,
+            rows=part.rows,
+            accepted=part.accepted - refused.get(part.file, 0),
+            refused=part.refused_rows + refused.get(part.file, 0),
+            without_fact=part.without_fact,
+            added=added.get(part.file, 0),
+            known=staged.get(part.file, 0) - added.get(part.file, 0) - barred.get(part.file, 0),
+        )
+        for part in parts
+    ]
+
+
+def _by_file(db: duckdb.DuckDBPyConnection, sql: str) -> dict[str, int]:
+    return dict(db.execute(sql).fetchall())
