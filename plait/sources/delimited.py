@@ -23,6 +23,7 @@ WINDOW = 8 << 20
 SMALL_WINDOW = 1 << 14  # after a broken quote: scanning far ahead again and again would be quadratic
 LONGEST_ROW, LONGEST_LINE = 4 << 20, 64 << 20
 WRONG_QUOTE = "a quote that does not belong there, or is never closed"
+STRAY = "a line break that is not in quotes and ends no line of this file"
 DELIMITERS = ",;\t|"
 QUOTE, LF, CR = 34, 10, 13
 Positions = npt.NDArray[np.int64]
@@ -48,36 +49,54 @@ class Rows:
     newlines: int  # line ends among them
 
 
-def scan(window: bytes, *, delimiter: int, width: int, line: int, final: bool) -> Rows:
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What every row of a file keeps to; `newline` is LF (with or without a CR before it) or, in old files, CR alone."""
+
+    delimiter: str
+    width: int
+    newline: int = LF
+
+
+def scan(window: bytes, shape: Shape, *, line: int, final: bool) -> Rows:
     """Split a window that begins with a row into rows; what may go on behind the window is not consumed."""
     data = np.frombuffer(window, dtype=np.uint8)
-    newlines = _line_ends(data, window, final=final)
+    newlines, stray = _line_ends(data, window, shape.newline, final=final)
+    delimiter = ord(shape.delimiter)
     quotes = np.flatnonzero(data == QUOTE)
     ends, delimiters = newlines, np.flatnonzero(data == delimiter)
     wrong = None
     if quotes.size:
         wrong = _first_wrong_quote(data, quotes, delimiter, final=final)
-        ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
-        delimiters = delimiters[np.searchsorted(quotes, delimiters) % 2 == 0]
+        ends, delimiters, stray = (
+            marks[np.searchsorted(quotes, marks) % 2 == 0] for marks in (ends, delimiters, stray)
+        )
     if wrong is not None:
         ends = ends[ends < wrong]
-    rows = _rows(window, data, ends + 1, delimiters, newlines, width=width, line=line)
+    rows = _rows(window, data, _Marks(ends + 1, delimiters, stray, newlines), shape, line)
     if wrong is not None:
         return _with_wrong_quote(window, rows, newlines, line=line, final=final)
     if final and rows.consumed < len(window):  # the last line has no line end
-        return _last_row(window, rows, delimiter=delimiter, width=width, line=line)
+        return _last_row(window, rows, shape, line)
     return rows
 
 
-def _line_ends(data: npt.NDArray[np.uint8], window: bytes, *, final: bool) -> Positions:
-    """Give the last byte of each line end: LF, CR LF, or a CR alone."""
-    ends = data == LF
-    if b"\r" in window:
-        lone = data == CR
-        lone[:-1] &= data[1:] != LF
-        lone[-1] &= final  # an LF may follow in the next window
-        ends |= lone
-    return np.flatnonzero(ends)
+def _line_ends(data: npt.NDArray[np.uint8], window: bytes, newline: int, *, final: bool) -> tuple[Positions, Positions]:
+    """Give the last byte of each line end, and the stray ones: a CR alone where lines end with LF, and the reverse."""
+    feeds = data == LF
+    if b"\r" not in window:
+        ends = np.flatnonzero(feeds)
+        return (ends, ends[:0]) if newline == LF else (ends[:0], ends)
+    returns = data == CR
+    lone = returns.copy()
+    lone[:-1] &= ~feeds[1:]
+    lone[-1] &= final  # an LF may follow in the next window
+    if newline == LF:
+        return np.flatnonzero(feeds), np.flatnonzero(lone)
+    paired = feeds.copy()
+    paired[1:] &= returns[:-1]
+    paired[0] = False
+    return np.flatnonzero(lone | paired), np.flatnonzero(feeds & ~paired)
 
 
 def _first_wrong_quote(data: npt.NDArray[np.uint8], quotes: Positions, delimiter: int, *, final: bool) -> int | None:
@@ -94,30 +113,37 @@ def _first_wrong_quote(data: npt.NDArray[np.uint8], quotes: Positions, delimiter
     return int(first.min()) if first.size else None
 
 
-def _rows(
-    window: bytes,
-    data: npt.NDArray[np.uint8],
-    ends: Positions,
-    delimiters: Positions,
-    newlines: Positions,
-    *,
-    width: int,
-    line: int,
-) -> Rows:
-    """Sort complete rows, which end before `ends`, into whole ones and broken ones; empty lines are no rows."""
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """Positions in a window: behind each row, of delimiters and stray line ends outside quotes, of all line ends."""
+
+    ends: Positions
+    delimiters: Positions
+    stray: Positions
+    newlines: Positions
+
+
+def _rows(window: bytes, data: npt.NDArray[np.uint8], marks: _Marks, shape: Shape, line: int) -> Rows:
+    """Sort complete rows into whole ones and broken ones; empty lines are no rows."""
+    ends, newlines = marks.ends, marks.newlines
     if not ends.size:
         return Rows(b"", np.empty(0, np.int64), [], 0, 0)
     starts = np.concatenate((np.zeros(1, np.int64), ends[:-1]))
     consumed = int(ends[-1])
     before = np.searchsorted(newlines, starts) if newlines.size != ends.size else np.arange(starts.size)
-    cells = np.diff(np.searchsorted(delimiters, ends), prepend=0) + 1
-    filled = (data[starts] != LF) & (data[starts] != CR)
-    whole = (cells == width) & filled & (ends - starts <= LONGEST_ROW)
+    cells = np.diff(np.searchsorted(marks.delimiters, ends), prepend=0) + 1
+    stray = np.diff(np.searchsorted(marks.stray, ends), prepend=0) > 0
+    filled = ~(ends - starts == 1) & ~((ends - starts == 2) & (data[starts] == CR))  # noqa: PLR2004 - CR LF
+    whole = (cells == shape.width) & filled & ~stray & (ends - starts <= LONGEST_ROW)
     counted = int(np.searchsorted(newlines, consumed))
     if whole.all():
         return Rows(window[:consumed], before + line, [], consumed, counted)
     broken = [
-        BrokenRow(line + int(before[n]), _shape(int(cells[n]), width), _text(window[starts[n] : ends[n]]))
+        BrokenRow(
+            line + int(before[n]),
+            STRAY if stray[n] else _fault(int(cells[n]), shape.width),
+            _text(window[starts[n] : ends[n]]),
+        )
         for n in np.flatnonzero(filled & ~whole)
     ]
     edges = np.flatnonzero(np.diff(np.concatenate(([0], whole.view(np.int8), [0]))))
@@ -125,7 +151,7 @@ def _rows(
     return Rows(content, before[whole] + line, broken, consumed, counted)
 
 
-def _shape(cells: int, width: int) -> str:
+def _fault(cells: int, width: int) -> str:
     if cells == width:
         return f"a row of more than {LONGEST_ROW >> 20} MiB"
     return f"{cells} cell{'s' * (cells != 1)} where {width} are expected"
@@ -145,15 +171,14 @@ def _with_wrong_quote(window: bytes, rows: Rows, newlines: Positions, *, line: i
     return Rows(rows.content, rows.lines, [*rows.broken, row], end, rows.newlines + min(following.size, 1))
 
 
-def _last_row(window: bytes, rows: Rows, *, delimiter: int, width: int, line: int) -> Rows:
-    tail = scan(
-        window[rows.consumed :] + b"\n", delimiter=delimiter, width=width, line=line + rows.newlines, final=True
-    )
+def _last_row(window: bytes, rows: Rows, shape: Shape, line: int) -> Rows:
+    ended = window[rows.consumed :] + bytes([shape.newline])
+    tail = scan(ended, shape, line=line + rows.newlines, final=True)
     lines = np.concatenate((rows.lines, tail.lines))
     return Rows(rows.content + tail.content, lines, [*rows.broken, *tail.broken], len(window), rows.newlines)
 
 
-def read_rows(path: Path, *, start: int, line: int, delimiter: str, width: int) -> Iterator[Rows]:
+def read_rows(path: Path, shape: Shape, *, start: int, line: int) -> Iterator[Rows]:
     """Read a file from the byte and line at which its rows begin, window by window."""
     size, pending, ended = WINDOW, b"", False
     with path.open("rb") as stream:
@@ -167,7 +192,7 @@ def read_rows(path: Path, *, start: int, line: int, delimiter: str, width: int) 
             if not window:
                 return
             final = ended and len(window) == len(pending)
-            rows = scan(window, delimiter=ord(delimiter), width=width, line=line, final=final)
+            rows = scan(window, shape, line=line, final=final)
             pending = pending[rows.consumed :]
             line += rows.newlines
             size = _next_size(size, rows)
@@ -183,14 +208,14 @@ def _next_size(size: int, rows: Rows) -> int:
     return SMALL_WINDOW if wrong_quote else min(size * 2, WINDOW)
 
 
-def parse(rows: Rows, *, delimiter: str, width: int, columns: Sequence[int] | None) -> pa.RecordBatch:
+def parse(rows: Rows, shape: Shape, *, columns: Sequence[int] | None) -> pa.RecordBatch:
     """Parse whole rows into text columns `c0`, `c1` ..., only the ones asked for, and `line`."""
-    names = [f"c{n}" for n in range(width)]
+    names = [f"c{n}" for n in range(shape.width)]
     wanted = names if columns is None else [f"c{n}" for n in columns]
     table = pyarrow.csv.read_csv(
-        pa.BufferReader(rows.content),
+        pa.BufferReader(rows.content),  # type: ignore[arg-type,unused-ignore] # its stubs forget its own buffers
         read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=len(rows.content) + 1, use_threads=False),
-        parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=shape.delimiter, newlines_in_values=True),
         convert_options=pyarrow.csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()), include_columns=wanted, strings_can_be_null=False
         ),
@@ -213,7 +238,7 @@ class Header:
     """The header of a delimited file, and where its rows begin."""
 
     names: tuple[str, ...]
-    delimiter: str
+    shape: Shape
     start: int
     line: int
 
@@ -241,8 +266,10 @@ def read_header(path: Path, *, skip: int, delimiter: str | None, needed: Sequenc
     record = _first_record(body)
     names = next(csv.reader([record.decode(errors="replace")], delimiter=best))
     newlines = len(re.findall(rb"\r\n|\n|\r", record))
+    newline = CR if record.endswith(b"\r") else LF
+    shape = Shape(best, len(names), newline)
     return Header(
-        tuple(_named(name.strip(), n) for n, name in enumerate(names, 1)), best, start + len(record), line + newlines
+        tuple(_named(name.strip(), n) for n, name in enumerate(names, 1)), shape, start + len(record), line + newlines
     )
 
 

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from plait.facts import CURRENCIES, RULES, FactRule
+from plait.facts import CURRENCIES, KINDS, RULES, FactRule
 from plait.sources.mapping import (
     NUMBERS,
+    REQUIRED,
     Column,
     Condition,
     FactMapping,
@@ -150,7 +151,7 @@ judged as (select *, case {broken} end as broken from typed)"""
         columns["detail"] = self.json(fact.detail, "detail", active)
         shown = columns | texts
         for rule in RULES:
-            if rule.name not in _READ_WITH_MAPPING:
+            if self.can_break(rule, fact, columns):
                 self.rule(rule, columns, shown, active)
         return columns
 
@@ -160,6 +161,20 @@ judged as (select *, case {broken} end as broken from typed)"""
         )  # asks for the text: "not a number" is judged before, and once is enough
         judged = rule.sql({**shown, "currency": columns["currency"]} if missing else columns)
         self.check(active, rule.field, rule.name, rule.next_step, broken=judged, value=shown[rule.field])
+
+    def can_break(self, rule: FactRule, fact: FactMapping, columns: Mapping[str, str]) -> bool:
+        """Tell whether a row can break a rule at all: the engine need not judge what the mapping has settled."""
+        if rule.name in _READ_WITH_MAPPING:
+            return False
+        template = fact.fields["kind"].template
+        kind = template[0] if len(template) == 1 and columns["kind"] == literal(str(template[0])) else None
+        if isinstance(kind, str) and rule.name.startswith("missing"):
+            return rule.field in (*REQUIRED, *KINDS[kind].needs) and rule.field != "kind"
+        if isinstance(kind, str) and rule.field in ("kind", "quantity"):
+            return rule.field == "quantity" and KINDS[kind].between is not None
+        if rule.name == "unknown currency":
+            return "currency" in fact.fields
+        return rule.name.startswith("missing") or columns[rule.field] != "null"
 
     def check(self, active: str, field_: str, rule: str, next_step: str, *, broken: str, value: str) -> None:
         condition = broken if active == "true" else f"{active} and ({broken})"
@@ -291,8 +306,10 @@ def _normalised(name: str, sql: str) -> str:
 def _iso(text: str) -> tuple[str, str]:
     trimmed = f"trim({text})"
     naive = f"case when regexp_full_match({trimmed}, {literal(_NAIVE)}) then try_cast(replace({trimmed}, ',', '.') as timestamp) end"
-    # The engine wants +02:00: a colon in the offset, no blank before it.
-    written = f"regexp_replace(replace(replace(upper({trimmed}), 'UTC', 'Z'), ',', '.'), ' ?(Z|[+-]\\d\\d):?(\\d\\d)?$', '\\1:\\2')"
+    # The engine wants seconds, +02:00 with its colon, and no blank before it.
+    written = f"replace(replace(upper({trimmed}), 'UTC', 'Z'), ',', '.')"
+    written = f"regexp_replace({written}, '([T ]\\d\\d:\\d\\d)( ?[Z+-])', '\\1:00\\2')"
+    written = f"regexp_replace({written}, ' ?(Z|[+-]\\d\\d):?(\\d\\d)?$', '\\1:\\2')"
     instant = f"timezone('UTC', try_cast(rtrim({written}, ':') as timestamptz))"
     return naive, f"case when regexp_full_match({trimmed}, {literal(_OFFSET)}) then {instant} end"
 

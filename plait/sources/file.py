@@ -201,26 +201,30 @@ def _opened(found: Found) -> Iterator[BinaryIO]:
 def prepare(found: Found, work: Path) -> Plain:
     """Unpack and decode a file, so that its readers see plain UTF-8 (or plain Parquet, XLSX)."""
     packed = found.member is not None or found.name.lower().endswith(".gz")
-    unpacked = _unpack(found, work) if packed else found.path
+    unpacked = Plain(_unpack(found, work) if packed else found.path, None, packed)
     try:
-        if unpacked.stat().st_size == 0:
-            raise UnreadableFile(found.name, "is empty: not even a header; export it again or take it away")
-        if found.format not in TEXT:
-            return Plain(unpacked, None, packed)
-        encoding = found.mapping.encoding or detect_encoding(found.name, unpacked)
-        if encoding in ("utf-8", "utf-8-sig", "ascii"):
-            first = _first_undecodable(unpacked, encoding)
-            if first is not None:
-                raise _undecodable(found, encoding, first)
-            return Plain(unpacked, encoding, packed)
-        decoded = _decode(found, unpacked, encoding, _working_copy(found, work, "utf8"))
+        plain = _as_utf8(found, unpacked, work)
     except BaseException:
-        if packed:
-            unpacked.unlink()
+        remove_copy(unpacked)
         raise
-    if packed:
-        unpacked.unlink()
-    return Plain(decoded, encoding, temporary=True)
+    if plain.path != unpacked.path:
+        remove_copy(unpacked)
+    return plain
+
+
+def _as_utf8(found: Found, unpacked: Plain, work: Path) -> Plain:
+    path = unpacked.path
+    if path.stat().st_size == 0:
+        raise UnreadableFile(found.name, "is empty: not even a header; export it again or take it away")
+    if found.format not in TEXT:
+        return unpacked
+    encoding = found.mapping.encoding or detect_encoding(found.name, path)
+    if encoding not in ("utf-8", "utf-8-sig", "ascii"):
+        return Plain(_decode(found, path, encoding, _working_copy(found, work, "utf8")), encoding, temporary=True)
+    first = _first_undecodable(path, encoding) if found.mapping.encoding else None  # detected: decoded already
+    if first is not None:
+        raise _undecodable(found, encoding, first)
+    return Plain(path, encoding, unpacked.temporary)
 
 
 def _working_copy(found: Found, work: Path, what: str) -> Path:

@@ -91,6 +91,10 @@ def check_columns(file: str, has: Sequence[str], needed: Sequence[str]) -> None:
         )
 
 
+def _schema(fields: Sequence[tuple[str, pa.DataType]]) -> pa.Schema:
+    return pa.schema([pa.field("line", pa.int64()), *(pa.field(name, kind) for name, kind in fields)])
+
+
 def _row_sql(names: Sequence[str]) -> str:
     pairs = ", ".join(f"{literal(name)}, c{n}" for n, name in enumerate(names))
     return f", json_object({pairs})::varchar as row"
@@ -124,20 +128,18 @@ class Delimited:
         names = self.header.names
         # A file of which nothing is asked still has rows: one column carries them.
         wanted = list(range(len(names))) if whole else sorted({names.index(name) for name in columns} or {0})
-        schema = pa.schema([("line", pa.int64()), *((f"c{n}", pa.string()) for n in wanted)])
+        schema = _schema([(f"c{n}", pa.string()) for n in wanted])
         return pa.RecordBatchReader.from_batches(schema, self._read(wanted, tally))
 
     def _read(self, wanted: Sequence[int], tally: Tally) -> Iterator[pa.RecordBatch]:
         header = self.header
-        width, done = len(header.names), header.start
-        for rows in delimited.read_rows(
-            self.path, start=header.start, line=header.line, delimiter=header.delimiter, width=width
-        ):
+        done = header.start
+        for rows in delimited.read_rows(self.path, header.shape, start=header.start, line=header.line):
             if rows.broken:
                 tally.on_broken(rows.broken)
             if rows.lines.size:
                 tally.rows += rows.lines.size
-                yield delimited.parse(rows, delimiter=header.delimiter, width=width, columns=wanted)
+                yield delimited.parse(rows, header.shape, columns=wanted)
             done += rows.consumed
             tally.on_progress(done)
 
@@ -178,8 +180,7 @@ class JsonLines:
 
     def batches(self, columns: Sequence[str], *, whole: bool, tally: Tally) -> pa.RecordBatchReader:  # noqa: ARG002 - a row is one text
         """Read the lines, with numbers in quotes (and as they are, for the text of the row)."""
-        fields = [("line", pa.int64()), ("j", pa.string()), *([("row", pa.string())] if whole else [])]
-        schema = pa.schema(fields)
+        schema = _schema([("j", pa.string()), *([("row", pa.string())] if whole else [])])
         return pa.RecordBatchReader.from_batches(schema, self._read(schema, tally))
 
     def _read(self, schema: pa.Schema, tally: Tally) -> Iterator[pa.RecordBatch]:
@@ -249,15 +250,15 @@ def _json_batch(window: bytes, line: int, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _lines(window: bytes) -> tuple[npt.NDArray[np.int64], pa.Array]:
+def _lines(window: bytes) -> tuple[npt.NDArray[np.int64], pa.StringArray]:
     """Cut a window into its lines, without copying; blank lines are no rows."""
     data = np.frombuffer(window, dtype=np.uint8)
     ends = np.flatnonzero(data == _LF) + 1
     offsets = np.concatenate((np.zeros(1, np.int64), ends)).astype(np.int32)
-    texts = pa.StringArray.from_buffers(ends.size, pa.py_buffer(offsets), pa.py_buffer(window))
+    texts = pa.StringArray.from_buffers(ends.size, pa.py_buffer(offsets.tobytes()), pa.py_buffer(window))
     lengths, first = np.diff(offsets), data[offsets[:-1]]
     filled = np.flatnonzero((lengths > 2) | ((lengths == 2) & ~np.isin(first, (13, 32))))  # noqa: PLR2004 - CR LF
-    return filled, texts if filled.size == ends.size else texts.take(pa.array(filled))
+    return filled, texts if filled.size == ends.size else texts.take(filled)
 
 
 def quote_numbers(window: bytes) -> bytes:
@@ -313,8 +314,7 @@ class Parquet:
         """Read the rows, in the order of the file; the line is the number of the row."""
         names = self.schema.names
         wanted = list(range(len(names))) if whole else sorted({names.index(name) for name in columns} or {0})
-        fields = [pa.field(f"c{n}", self.schema.field(n).type) for n in wanted]
-        schema = pa.schema([("line", pa.int64()), *fields])
+        schema = _schema([(f"c{n}", self.schema.field(n).type) for n in wanted])
         return pa.RecordBatchReader.from_batches(schema, self._read(wanted, schema, tally))
 
     def _read(self, wanted: Sequence[int], schema: pa.Schema, tally: Tally) -> Iterator[pa.RecordBatch]:
@@ -358,7 +358,7 @@ class Sheet:
         except (CalamineError, zipfile.BadZipFile) as error:
             raise UnreadableFile(found.name, f"is no sound XLSX workbook ({error}): save it again") from error
         sheet = found.mapping.sheet or (sheets[0] if len(sheets) == 1 else None)
-        if sheet not in sheets:
+        if sheet is None or sheet not in sheets:
             asked = (
                 f"has no sheet {sheet!r}"
                 if sheet
@@ -378,7 +378,7 @@ class Sheet:
 
     def batches(self, columns: Sequence[str], *, whole: bool, tally: Tally) -> pa.RecordBatchReader:  # noqa: ARG002 - a sheet is small
         """Read the filled rows; the line is the row number of the spreadsheet."""
-        schema = pa.schema([("line", pa.int64()), *((f"c{n}", pa.string()) for n in range(len(self.names)))])
+        schema = _schema([(f"c{n}", pa.string()) for n in range(len(self.names))])
         return pa.RecordBatchReader.from_batches(schema, self._read(schema, tally))
 
     def _read(self, schema: pa.Schema, tally: Tally) -> Iterator[pa.RecordBatch]:
