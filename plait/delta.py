@@ -21,7 +21,6 @@ import pyarrow as pa
 from deltalake import (
     CommitProperties,
     DeltaTable,
-    PostCommitHookProperties,
     Transaction,
     WriterProperties,
     write_deltalake,
@@ -88,7 +87,7 @@ class DurableTable:
 
     def version(self) -> int:
         """Give the newest version."""
-        return self.handle().version()
+        return int(self.handle().version())
 
     def snapshot(self, version: int | None = None) -> Snapshot:
         """List the Parquet files of a version; a version whose files were vacuumed is refused."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from plait import duck, identity, timeline
 from plait.delta import locked
@@ -15,6 +17,12 @@ from plait.measure import Measure, Table, known_measure, registry
 from plait.measures import load_measures
 from plait.settings import FILE, Settings, read_settings, write_settings
 from plait.store import FACTS, REJECTS, Loaded, Part, SourceCount, Store, view_sql
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from plait.sources.mapping import Control
+    from plait.sources.staging import Staging
 
 Progress = Callable[[str, int, int], None]
 
@@ -55,6 +63,16 @@ class LoadReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """What a load would do: counts, the first refused rows and the first facts of each file."""
+
+    files: list[Loaded]
+    not_read: list[str]
+    refused: list[Refused]
+    facts: list[dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
 class Info:
     """What a home holds."""
 
@@ -87,26 +105,26 @@ def load(home: Path, folder: Path, mapping: Path, *, now: datetime, progress: Pr
 
     `now` is when we came to know; facts dated after it are refused. Loading the same files again adds nothing.
     """
-    from plait.sources.mapping import read_mapping
-    from plait.sources.staging import stage
-
-    stated = read_mapping(mapping)
     store = Store.open(home)
-    with locked(store.home / "locks" / ".staging"):
-        work = store.home / "staging"
-        staging = stage(folder, stated, work=work, recorded_at=now, progress=progress)
-        parts = [
-            Part(f.source, f.file, f.facts.stem, f.facts, f.refused, f.rows, f.accepted, f.refused_rows, f.without_fact)
-            for f in staging.files
-        ]
+    with _staged(home, folder, mapping, now, progress) as (staging, parts):
         files = store.append(parts, recorded_at=now)
         shown = _first_refused(store, parts)
-        for part in parts:
-            part.facts.unlink(missing_ok=True)
-            part.refused.unlink(missing_ok=True)
     timeline.refresh(store, timeline.Derived.open(home))
     controls = [_check(store, control) for control in staging.controls]
     return LoadReport(files, staging.not_read, shown, controls, store.snapshot().version)
+
+
+def try_out(home: Path, folder: Path, mapping: Path, *, now: datetime, progress: Progress | None = None) -> Trial:
+    """Read a folder as `load` would, storing nothing."""
+    with _staged(home, folder, mapping, now, progress) as (staging, parts), duck.connect(home / "spill") as db:
+        files = [Loaded(p.source, p.file, p.rows, p.accepted, p.refused_rows, p.without_fact, 0, 0) for p in parts]
+        refused = duck.text_list(str(part.refused) for part in parts)
+        rows = db.execute(
+            f"select file, line, field, value, rule, next_step from read_parquet({refused}) order by file, line limit 20"
+        )
+        shown = [Refused(*row) for row in rows.fetchall()]
+        facts = [fact for part in parts for fact in _first_facts(db, part)]
+        return Trial(files, staging.not_read, shown, facts)
 
 
 def measures() -> Mapping[str, Measure]:
@@ -128,8 +146,23 @@ def show(
     load_measures()
     measure = known_measure(name)
     measure.read_options(options or {})  # a misspelt option is told before any file is opened
-    opened = timeline.open_timeline(Store.open(home), now=now, engine=engine)
-    return (opened.until(as_of) if as_of else opened).table(measure, **(options or {}))
+    return _open(home, now, as_of, engine).table(measure, **(options or {}))
+
+
+def query(
+    home: Path,
+    name: str,
+    options: Mapping[str, object] | None = None,
+    *,
+    now: datetime,
+    as_of: date | datetime | None = None,
+    engine: str = DUCKDB,
+) -> str:
+    """Give the query that answers a measure, without running it."""
+    load_measures()
+    measure = known_measure(name)
+    opened = _open(home, now, as_of, engine)
+    return opened.engine.sql(measure.answer(opened.facts(), measure.read_options(options or {})).rows)
 
 
 def board(
@@ -137,8 +170,7 @@ def board(
 ) -> list[Table]:
     """Answer several measures from one opened timeline."""
     load_measures()
-    opened = timeline.open_timeline(Store.open(home), now=now)
-    seen = opened.until(as_of) if as_of else opened
+    seen = _open(home, now, as_of)
     return [seen.table(known_measure(name), **options) for name, options in names.items()]
 
 
@@ -191,6 +223,38 @@ def rebuild(home: Path) -> int:
     return derived.timeline.snapshot().rows
 
 
+def _open(home: Path, now: datetime, as_of: date | datetime | None, engine: str = DUCKDB) -> timeline.Timeline:
+    opened = timeline.open_timeline(Store.open(home), now=now, engine=engine)
+    return opened.until(as_of) if as_of else opened
+
+
+@contextmanager
+def _staged(
+    home: Path, folder: Path, mapping: Path, now: datetime, progress: Progress | None
+) -> Iterator[tuple[Staging, list[Part]]]:
+    """Stage a folder for the time of a load; what a killed load has staged is found again by the next."""
+    from plait.sources.mapping import read_mapping
+    from plait.sources.staging import stage
+
+    stated = read_mapping(mapping)
+    with locked(home / "locks" / ".staging"):
+        staging = stage(folder, stated, work=home / "staging", recorded_at=now, progress=progress)
+        parts = [
+            Part(f.source, f.file, f.facts.stem, f.facts, f.refused, f.rows, f.accepted, f.refused_rows, f.without_fact)
+            for f in staging.files
+        ]
+        yield staging, parts
+        for part in parts:
+            part.facts.unlink(missing_ok=True)
+            part.refused.unlink(missing_ok=True)
+
+
+def _first_facts(db: duckdb.DuckDBPyConnection, part: Part) -> list[dict[str, object]]:
+    columns = "kind, id, occurred_at, keys, object_id, amount, currency, channel, owner, text"
+    sql = f"select {columns} from read_parquet({duck.literal(str(part.facts))}) order by line, kind limit 2"
+    return db.execute(sql).to_arrow_table().to_pylist()
+
+
 def _first_refused(store: Store, parts: list[Part], most: int = 20) -> list[Refused]:
     """Give the first refused rows of a load, file by file."""
     files = [part.file for part in parts]
@@ -206,12 +270,8 @@ def _first_refused(store: Store, parts: list[Part], most: int = 20) -> list[Refu
     return [Refused(*row) for row in rows]
 
 
-def _check(store: Store, control: object) -> Checked:
+def _check(store: Store, control: Control) -> Checked:
     """Hold a control total against everything stored of its source."""
-    from plait.sources.mapping import Control
-
-    if not isinstance(control, Control):
-        raise TypeError(control)
     until = control.before.replace(tzinfo=None) if control.before else None
     with duck.connect(store.spill) as db:
         db.execute(view_sql("facts", store.snapshot(), FACTS))
@@ -233,5 +293,3 @@ def _total(facts: int | None, amount: Decimal | None, currency: str | None) -> s
     if amount is not None:
         said.append(f"{amount:,.2f} {currency}")
     return ", ".join(said)
-
-

@@ -63,7 +63,8 @@ class Engine:
 
     def run(self, rows: ir.Table) -> pa.Table:
         """Run an expression and fetch all its rows."""
-        return self.backend.to_pyarrow(rows)
+        answer: pa.Table = self.backend.to_pyarrow(rows)
+        return answer
 
 
 def open_engine(name: str, tables: Tables, spill: Path) -> Engine:

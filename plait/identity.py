@@ -105,7 +105,7 @@ def joins_of(db: duckdb.DuckDBPyConnection, owner: str) -> list[Join]:
 
 
 def _connect(db: duckdb.DuckDBPyConnection, scope: str) -> None:
-    """Number the usable keys of a scope, join those that met and name each component after its oldest key."""
+    """Join the usable keys of a scope that met in a fact; each component is named after its oldest key."""
     db.execute(
         f"""
         create or replace temp table numbered as

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -13,8 +14,8 @@ import simplejson
 from plait.facts import CURRENCIES
 from plait.measure import MONEY_UNIT, Cell, Table
 
-DANGEROUS = tuple("=+-@|%\t\r\n\0＝＋－＠")  # a spreadsheet would run a text cell that begins so
-BLANKS = " \t\ufeff'\""
+# A spreadsheet runs a text that begins so, after marks, blanks, byte-order marks and quotes.
+DANGEROUS = re.compile("'*[ \ufeff'\"]*[=+\\-@|%\t\r\n\0＝＋－＠]")
 
 
 def as_json(table: Table) -> str:
@@ -50,7 +51,7 @@ def as_csv(table: Table) -> str:
 
 def guarded(text: str) -> str:
     """Put `'` before a text that a spreadsheet would run; taking one off again gives the text back."""
-    return "'" + text if text.lstrip(BLANKS).startswith(DANGEROUS) or text.startswith(("\t", "\r", "\n")) else text
+    return "'" + text if DANGEROUS.match(text) else text
 
 
 def rounded(record: Mapping[str, Cell]) -> dict[str, Cell]:

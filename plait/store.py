@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from plait import duck
-from plait.delta import DurableTable, Snapshot, TornTable, locked
+from plait.delta import DurableTable, Snapshot, locked
 
 MONEY = pa.decimal128(18, 4)
 QUANTITY = pa.decimal128(20, 10)  # times an amount this is 38 digits, the most that engines multiply exactly

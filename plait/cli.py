@@ -1,0 +1,351 @@
+"""The command line: `plait load | show | story | measures | sources | store | demo | check`.
+
+Exit codes: 0 done, 1 refused (the data or the home), 2 misuse (the command). Heavy libraries are imported by the command
+that needs them, so that `plait --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from plait import __version__
+
+if TYPE_CHECKING:
+    from plait.measure import Measure, Option
+
+HOME = click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="PLAIT_HOME",
+    default=Path("plait-home"),
+    show_default=True,
+    help="Folder that holds everything plait knows.",
+)
+MAPPING = click.option(
+    "--mapping",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="TOML file that says which columns become which facts (docs/mapping.md).",
+)
+AS_OF = click.option("--as-of", metavar="DAY", help="Only what had happened before this day began; or an instant.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+FOLDER = click.argument("folder", type=click.Path(path_type=Path, exists=True))
+
+
+class Misuse(click.ClickException):
+    """A command that cannot be understood."""
+
+    exit_code = 2
+
+
+class Refusal(click.ClickException):
+    """A command that was understood, and data or a home that will not do."""
+
+    exit_code = 1
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Turn the errors that users can mend into one clear line and an exit code."""
+    from plait.delta import TornTable
+    from plait.engine import QueryFailed, UnknownEngine
+    from plait.measure import BadOption, UnknownMeasure
+    from plait.settings import BadSettings
+    from plait.sources.file import UnreadableFile
+    from plait.sources.mapping import BadMapping
+    from plait.spark import SparkMissing
+    from plait.store import UnsafeHome
+    from plait.timeline import UnknownAccount
+
+    try:
+        yield
+    except (UnknownMeasure, BadOption, UnknownEngine) as error:
+        raise Misuse(str(error.args[0])) from error
+    except (BadMapping, UnreadableFile, BadSettings, UnsafeHome, UnknownAccount, TornTable, SparkMissing) as error:
+        raise Refusal(str(error.args[0])) from error
+    except QueryFailed as error:
+        raise Refusal(str(error)) from error
+    except PermissionError as error:
+        raise Refusal(f"{error.filename} may not be read or written by this user: {error.strerror}.") from error
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - the command line is the edge where the clock is read
+
+
+def _as_of(text: str | None) -> date | datetime | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text) if len(text) <= len("2026-01-31") else datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no day; write 2026-01-31 or 2026-01-31T10:00+01:00.") from None
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="plait")
+@HOME
+@click.pass_context
+def main(context: click.Context, home: Path) -> None:
+    """Lay what every department knows about a customer into one timeline, and answer from it."""
+    context.obj = home
+
+
+@main.command()
+@FOLDER
+@MAPPING
+@click.option("--zone", help="On a new home: the IANA time zone in which days begin (default UTC).")
+@click.option("--currency", help="On a new home: the ISO 4217 currency to report in (default: each amount in its own).")
+@JSON
+@click.pass_obj
+def load(home: Path, folder: Path, mapping: Path, zone: str | None, currency: str | None, as_json: bool) -> None:  # noqa: FBT001
+    """Load the exports in FOLDER (or one file); all of them or, if a file is unfit, nothing."""
+    from plait import desk
+    from plait.board import print_load
+    from plait.settings import Settings
+
+    with _plainly(), _progress(quiet=as_json) as progress:
+        desk.set_up(home, Settings(zone or "UTC", currency))
+        report = desk.load(home, folder, mapping, now=_now(), progress=progress)
+    print_load(report, as_json=as_json)
+    if not all(control.agrees for control in report.controls):
+        raise Refusal("a control total does not hold; the facts are stored, find what is missing or doubled.")
+
+
+@main.command()
+@FOLDER
+@MAPPING
+@click.pass_obj
+def check(home: Path, folder: Path, mapping: Path) -> None:
+    """Read FOLDER as `load` would and tell what would be accepted and refused, storing nothing."""
+    from plait import desk
+    from plait.board import print_trial
+
+    with _plainly(), _progress() as progress:
+        print_trial(desk.try_out(home, folder, mapping, now=_now(), progress=progress))
+
+
+class Measures(click.Group):
+    """One command for each registered measure, with its options."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Name the measures."""
+        from plait import desk
+
+        return sorted(desk.measures())
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command:
+        """Make the command of a measure from its definition."""
+        from plait import desk
+        from plait.measure import known_measure
+
+        with _plainly():
+            desk.measures()
+            return _measure_command(known_measure(cmd_name))
+
+
+@main.command(cls=Measures, subcommand_metavar="MEASURE [OPTIONS]...")
+def show() -> None:
+    """Answer a measure: a number with its definition, version and query."""
+
+
+def _measure_command(measure: Measure) -> click.Command:
+    own = [_click_option(option) for option in measure.options.values()]
+    shared = [
+        click.Option(["--as-of"], metavar="DAY", help="Only what had happened before this day began; or an instant."),
+        click.Option(["--engine"], default="duckdb", show_default=True, help="duckdb, or spark://HOST:PORT."),
+        click.Option(["--json", "form"], flag_value="json", help="Print JSON: rows, units, definition, query."),
+        click.Option(["--csv", "form"], flag_value="csv", help="Print CSV."),
+        click.Option(["--sql", "form"], flag_value="sql", help="Print the query instead of running it."),
+    ]
+
+    @click.pass_obj
+    def answer(home: Path, /, as_of: str | None, engine: str, form: str | None, **options: object) -> None:
+        _show(home, measure, {name: value for name, value in options.items() if value is not None}, as_of, engine, form)
+
+    return click.Command(measure.name, callback=answer, params=[*own, *shared], help=measure.means)
+
+
+def _click_option(option: Option) -> click.Option:
+    default = ",".join(option.default) if isinstance(option.default, tuple) else option.default
+    said = f"{option.allowed()}; default {'none' if default is None else default}"
+    return click.Option(
+        [f"--{option.name.replace('_', '-')}", option.name], metavar="VALUE", help=said[0].upper() + said[1:]
+    )
+
+
+def _show(
+    home: Path, measure: Measure, options: dict[str, object], as_of: str | None, engine: str, form: str | None
+) -> None:
+    from plait import desk, report
+    from plait.board import print_table
+
+    with _plainly():
+        if form == "sql":
+            click.echo(desk.query(home, measure.name, options, now=_now(), as_of=_as_of(as_of), engine=engine))
+            return
+        table = desk.show(home, measure.name, options, now=_now(), as_of=_as_of(as_of), engine=engine)
+    if form:
+        click.echo((report.as_json if form == "json" else report.as_csv)(table).rstrip("\n"))
+    else:
+        print_table(table)
+
+
+@main.command()
+@click.argument("account")
+@AS_OF
+@click.pass_obj
+def story(home: Path, account: str, as_of: str | None) -> None:
+    """Tell all that happened with ACCOUNT (id, domain, CRM id or name), every department on one line of time."""
+    from plait import desk
+    from plait.board import print_story
+
+    with _plainly():
+        print_story(desk.story(home, account, now=_now(), as_of=_as_of(as_of)))
+
+
+@main.command()
+@click.argument("name", required=False)
+def measures(name: str | None) -> None:
+    """List the measures, or define one."""
+    from plait import desk
+    from plait.board import print_definition, print_measures
+    from plait.measure import known_measure
+
+    with _plainly():
+        known = desk.measures()
+        if name:
+            print_definition(known_measure(name))
+        else:
+            print_measures(known)
+
+
+@main.command()
+@JSON
+@click.pass_obj
+def sources(home: Path, as_json: bool) -> None:  # noqa: FBT001
+    """Show each source: how much, how fresh, how much was refused."""
+    from plait import desk, report
+    from plait.board import print_table
+
+    with _plainly():
+        table = desk.show(home, "source_health", now=_now())
+    if as_json:
+        click.echo(report.as_json(table))
+    else:
+        print_table(table)
+
+
+@main.group()
+def store() -> None:
+    """Look after the facts on disk."""
+
+
+@store.command()
+@JSON
+@click.pass_obj
+def info(home: Path, as_json: bool) -> None:  # noqa: FBT001
+    """Count what the home holds."""
+    from plait import desk
+    from plait.board import print_info
+
+    with _plainly():
+        print_info(desk.info(home), as_json=as_json)
+
+
+@store.command()
+@click.pass_obj
+def compact(home: Path) -> None:
+    """Join small files and delete what nothing names any more."""
+    from plait import desk
+
+    with _plainly():
+        click.echo(f"compacted; the facts are at version {desk.compact(home)}")
+
+
+@store.command()
+@click.pass_obj
+def verify(home: Path) -> None:
+    """Check that every file is there, counts agree and no fact is stored twice."""
+    from plait import desk
+
+    with _plainly():
+        faults = desk.verify(home)
+    for fault in faults:
+        click.echo(fault)
+    if faults:
+        raise Refusal(f"{len(faults)} faults; load the sources again, or restore a backup.")
+    click.echo("every file is there, the counts agree, no fact is stored twice")
+
+
+@store.command()
+@click.pass_obj
+def rebuild(home: Path) -> None:
+    """Build identity and timeline anew from the facts."""
+    from plait import desk
+
+    with _plainly():
+        click.echo(f"rebuilt the timeline of {desk.rebuild(home):,} facts")
+
+
+@main.command()
+@click.option("--accounts", type=click.IntRange(10, 1_000_000), default=400, show_default=True, help="Companies.")
+@click.option(
+    "--seed", type=int, default=7, show_default=True, help="Chance begins here: the same seed, the same firm."
+)
+@click.option(
+    "--exports", type=click.Path(path_type=Path), help="Where to write the exports (default: inside the home)."
+)
+@click.pass_obj
+def demo(home: Path, accounts: int, seed: int, exports: Path | None) -> None:
+    """Make a demo company's exports, load them as anyone's data, and print its board."""
+    from plait import desk
+    from plait.board import print_board, print_load
+    from plait.demo import write_demo
+    from plait.settings import Settings
+
+    folder = exports or home / "demo"
+    with _plainly(), _progress() as progress:
+        mapping = write_demo(folder, accounts=accounts, seed=seed)
+        desk.set_up(home, Settings("Europe/Berlin", "EUR"))
+        report = desk.load(home, mapping.parent, mapping, now=_now(), progress=progress)
+    print_load(report)
+    with _plainly():
+        print_board(home, now=_now())
+
+
+@contextmanager
+def _progress(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None] | None]:
+    """Show a bar for each file on a terminal; elsewhere nothing."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    columns: tuple[Any, ...] = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def report(file: str, done: int, total: int) -> None:
+            if file not in tasks:
+                tasks[file] = bar.add_task(file, total=total)
+            bar.update(tasks[file], completed=done)
+
+        yield report
+
+
+if __name__ == "__main__":
+    main()
