@@ -113,6 +113,20 @@ def test_a_lead_keeps_its_number_from_marketing_to_sales_and_a_deal_its_own(stag
         assert after.except_(before).fetchall() == []
 
 
+def test_no_fact_lies_outside_the_two_years_but_the_early_deal(staged: Staging) -> None:
+    facts = duckdb.read_parquet([str(file.facts) for file in staged.files])
+    assert facts.filter("occurred_at >= timestamp '2026-07-01'").fetchall() == []
+    before = facts.filter("occurred_at < timestamp '2024-07-01' - interval 1 day").select("kind").distinct()
+    assert {kind for (kind,) in before.fetchall()} <= {"deal.opened", "fx.rate"}
+
+
+def test_names_are_written_as_they_are_spelled(staged: Staging) -> None:
+    facts = duckdb.read_parquet([str(file.facts) for file in staged.files])
+    names = "".join(text for (text,) in facts.filter("kind = 'contact.created'").select("text").fetchall())
+    assert set("üé") & set(names)
+    assert any("가" <= letter <= "힣" for letter in names)
+
+
 def test_one_deal_is_won_before_anybody_saw_its_account(staged: Staging, truth: dict[str, Any]) -> None:
     facts = duckdb.read_parquet([str(file.facts) for file in staged.files])
     seen = facts.select("kind, occurred_at, object_id, json_extract_string(keys, '$.\"account.crm\"') as account")

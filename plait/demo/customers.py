@@ -6,7 +6,7 @@ import numpy as np
 
 from plait.demo.channels import AFFINITIES, ORDERING, POPULARITY, PRODUCTS, STAYING
 from plait.demo.funnel import LATER
-from plait.demo.market import Accounts, Calendar, Rng, runs
+from plait.demo.market import Accounts, Calendar, Rng, chance, runs
 from plait.demo.sheet import Bools, Floats, Ints
 
 MONTH = 365.25 / 12
@@ -145,8 +145,8 @@ def ask_for_help(rng: Rng, employees: Ints, starts: Floats, calendar: Calendar) 
     customer, _ = runs(rng.poisson(rate * months))
     size = len(customer)
     day = starts[customer] + rng.random(size) * (calendar.days - starts[customer])
-    critical = rng.random(size) < STAYING.critical
-    slow = critical & (rng.random(size) < STAYING.slow)
+    critical = chance(rng, STAYING.critical, size)
+    slow = critical & (chance(rng, STAYING.slow, size))
     quick = np.minimum(np.exp(rng.normal(np.where(critical, -1.2, -0.2), 0.8)), SLOW * 0.95)
     return Tickets(customer, day, np.where(slow, SLOW + 0.2 + rng.exponential(4.0, size), quick), critical)
 
@@ -156,7 +156,7 @@ def fail(rng: Rng, starts: Floats, calendar: Calendar) -> Incidents:
     day = np.sort(rng.uniform(60, calendar.days - 5, STAYING.incidents))
     hours = np.exp(rng.normal(1.6, 0.9, STAYING.incidents))
     incident, customer = np.nonzero(
-        (starts[None, :] < day[:, None]) & (rng.random((len(day), len(starts))) < STAYING.incident_share)
+        (starts[None, :] < day[:, None]) & (chance(rng, STAYING.incident_share, (len(day), len(starts))))
     )
     return Incidents(day, hours, incident, customer)
 
@@ -204,7 +204,7 @@ def grow(rng: Rng, customers: Customers, calendar: Calendar) -> Changes:
         monthly[more] = np.round(monthly[more] * (1.25 + 0.5 * step[more]), -1)
         monthly[less] = np.round(monthly[less] * (0.65 + 0.2 * step[less]), -1)
         moved = np.flatnonzero(more | less)
-        by_deal = more[moved] & (rng.random(len(moved)) < STAYING.expansion_by_deal)
+        by_deal = more[moved] & (chance(rng, STAYING.expansion_by_deal, len(moved)))
         rows.append((moved, day[moved], monthly[moved], by_deal))
     columns = [np.concatenate(column) for column in zip(*rows, strict=True)]
     return Changes(columns[0], columns[1], columns[2], columns[3].astype(bool))
@@ -215,7 +215,7 @@ def come_back(rng: Rng, customers: Customers, changes: Changes, calendar: Calend
     last = customers.monthly.copy()
     last[changes.customer] = changes.monthly  # in order of time: the latest stays
     day = customers.ends + 45 + rng.exponential(45.0, len(customers))
-    back = (rng.random(len(customers)) < STAYING.came_back) & (day < calendar.days - 1)
+    back = (chance(rng, STAYING.came_back, len(customers))) & (day < calendar.days - 1)
     return Returns(np.flatnonzero(back), day[back], np.round(last[back] * 0.9, -1))
 
 

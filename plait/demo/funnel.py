@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from plait.demo.channels import BUYING
-from plait.demo.market import Accounts, Calendar, Rng, Touches, runs
+from plait.demo.market import Accounts, Calendar, Rng, Touches, chance, runs
 from plait.demo.sheet import Bools, Floats, Ints
 
 MOST_ATTEMPTS = 5
@@ -47,11 +47,11 @@ class Attempts:
 
 def decide(rng: Rng, own: Floats, added: Floats) -> Outcome:
     """Draw who will be won: 1 - exp(-hazard). Everything later only tells when, and what it looked like."""
-    chance = 1 - np.exp(-(own + added.sum(axis=1)))
-    won = rng.random(len(own)) < chance
-    qualified = won | (rng.random(len(own)) < BUYING.qualified)
+    likely = 1 - np.exp(-(own + added.sum(axis=1)))
+    won = rng.random(len(own)) < likely
+    qualified = won | (chance(rng, BUYING.qualified, len(own)))
     attempts = np.minimum(1 + rng.poisson(BUYING.attempts, len(own)), MOST_ATTEMPTS)
-    return Outcome(won, qualified, np.where(qualified, attempts, 1), chance)
+    return Outcome(won, qualified, np.where(qualified, attempts, 1), likely)
 
 
 def first_leads(rng: Rng, accounts: Accounts) -> Floats:
@@ -112,7 +112,7 @@ def _dated(rng: Rng, accounts: Accounts, account: Ints, rank: Ints, created: Flo
         opened=opened,
         closed=closed,
         ended=after(last, 9.0, 0.6, stop <= AT_SQL),
-        recycled=(stop != NO_MQL) & (rng.random(size) < BUYING.recycled),
+        recycled=(stop != NO_MQL) & (chance(rng, BUYING.recycled, size)),
     )
 
 
@@ -128,13 +128,16 @@ def win_days(outcome: Outcome, attempts: Attempts, accounts: Accounts, rng: Rng)
     return np.where(outcome.won, attempts.closed[last], attempts.created[last] + drawn)
 
 
-def lead_channel(touches: Touches, people: Ints, days: Floats) -> Ints:
-    """Give the channel of the last touch a person had before a day; -1 where there was none."""
-    order = np.lexsort((touches.day, touches.person))
-    person, day, channel = touches.person[order], touches.day[order], touches.channel[order]
+def last_channel(touches: Touches, met_by: Ints, subjects: Ints, days: Floats) -> Ints:
+    """Give the channel of the last touch a subject had before a day; -1 where there was none.
+
+    `met_by` names the subject of each touch: its person or its account.
+    """
+    order = np.lexsort((touches.day, met_by))
+    subject, day, channel = met_by[order], touches.day[order], touches.channel[order]
     span = float(max(day.max(initial=0.0), np.max(days, initial=0.0))) + 1
-    place = np.searchsorted(person * span + day, people * span + days, side="left") - 1
-    same = (place >= 0) & (person[place] == people)
+    place = np.searchsorted(subject * span + day, subjects * span + days, side="left") - 1
+    same = (place >= 0) & (subject[place] == subjects)
     return np.where(same, channel[place], -1)
 
 

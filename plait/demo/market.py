@@ -9,7 +9,6 @@ import numpy as np
 from plait.demo.channels import (
     BUYING,
     CHANNELS,
-    EVENT,
     PARTNER,
     PARTNER_FALL,
     PARTNER_FALL_BEFORE_END,
@@ -22,7 +21,8 @@ from plait.demo.words import LANGUAGES, Language, Word
 Rng = np.random.Generator
 DAY = 86_400
 HISTORY = 730  # days
-FREE_MAIL = ("gmail.com", "outlook.com", "gmx.de", "web.de", "naver.com", "orange.fr")
+FREE_MAIL = ("gmail.com", "outlook.com")
+LOCAL_FREE_MAIL = {"de": ("gmx.de", "web.de"), "fr": ("orange.fr", "laposte.net"), "ko": ("naver.com", "daum.net")}
 INDUSTRIES = ("manufacturing", "software", "retail", "logistics", "health", "finance", "public")
 SEGMENTS = ("small", "medium", "large")
 GRADES = ("A", "B", "C", "D")
@@ -139,6 +139,11 @@ class Touches:
         return Touches(self.account[keep], self.person[keep], self.channel[keep], self.partner[keep], self.day[keep])
 
 
+def chance(rng: Rng, share: float, number: int | tuple[int, ...]) -> Bools:
+    """Draw what happens with a chance of `share`."""
+    return np.asarray(rng.random(number) < share)
+
+
 def runs(counts: Ints) -> tuple[Ints, Ints]:
     """Give for each of `counts` as many rows: the index it came from, and its rank among them from 0."""
     owner = np.repeat(np.arange(len(counts)), counts)
@@ -207,8 +212,8 @@ def make_people(rng: Rng, accounts: Accounts) -> People:
     """Draw the people of each company: a few write from free mailboxes, a few companies share info@ among them."""
     owner, slot = runs(accounts.size)
     draws = rng.integers(0, 1 << 30, size=(len(owner), 2)).tolist()
-    free = rng.random(len(owner)) < 0.06  # noqa: PLR2004
-    shared = (rng.random(len(accounts)) < 0.03)[owner] & (slot > 0)  # noqa: PLR2004
+    free = chance(rng, 0.06, len(owner))
+    shared = (chance(rng, 0.03, len(accounts)))[owner] & (slot > 0)
     names, emails = [], []
     taken: set[str] = set()
     for row, (account, (given, family)) in enumerate(zip(owner.tolist(), draws, strict=True)):
@@ -217,7 +222,8 @@ def make_people(rng: Rng, accounts: Accounts) -> People:
         names.append(f"{last.text}{first.text}" if language.family_first else f"{first.text} {last.text}")
         email = f"{first.latin}.{last.latin}@{accounts.domain[account]}"
         if free[row]:
-            email = f"{first.latin}.{last.latin}{row}@{FREE_MAIL[given % len(FREE_MAIL)]}"
+            hosts = (*FREE_MAIL, *LOCAL_FREE_MAIL.get(COUNTRIES[accounts.country[account]].language, ()))
+            email = f"{first.latin}.{last.latin}{row}@{hosts[given % len(hosts)]}"
         elif shared[row]:
             email = f"info@{accounts.domain[account]}"
         elif email in taken:
@@ -269,7 +275,7 @@ def with_partners(rng: Rng, touches: Touches, partner: Ints, calendar: Calendar)
     named = np.where(touches.channel == PARTNER, partner[touches.account], -1)
     falling = np.isin(named, [number for number, one in enumerate(PARTNERS) if one.falls])
     late = touches.day >= calendar.days - PARTNER_FALL_BEFORE_END
-    lost = falling & late & (rng.random(len(named)) < PARTNER_FALL)
+    lost = falling & late & (chance(rng, PARTNER_FALL, len(named)))
     whole = Touches(touches.account, touches.person, touches.channel, named, touches.day)
     return whole.only(~lost & (touches.day < calendar.days))
 
@@ -280,8 +286,3 @@ def hazards(accounts: Accounts, met: Bools, partner: Ints) -> tuple[Floats, Floa
     strength = np.array([*(one.strength for one in PARTNERS), 1.0])  # -1 takes the last
     added[:, PARTNER] *= strength[partner]
     return BUYING.base * np.exp(BUYING.pull * accounts.intent), added
-
-
-def is_visit(touches: Touches) -> Bools:
-    """Tell which touches happen on our site; the others happen at a fair or a seminar."""
-    return np.asarray(touches.channel != EVENT)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -21,7 +21,7 @@ import pyarrow.compute
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-Column = pa.StringArray  # null is an empty cell
+Column: TypeAlias = pa.StringArray  # null is an empty cell
 Columns = dict[str, Column]
 
 pc: Any = pyarrow.compute  # its stubs know no mix of texts and columns
@@ -53,13 +53,17 @@ class Layout:
 
 @dataclass(slots=True)
 class Book:
-    """What was written: rows, refusals and repeats by file, distinct valid facts by source and kind."""
+    """What was written: rows, refusals and repeats by file, distinct valid facts by source and kind.
+
+    `notes` counts faults that no rule refuses, by name.
+    """
 
     folder: Path
     rows: Counter[str] = field(default_factory=Counter)
     repeated: Counter[str] = field(default_factory=Counter)
     refused: list[dict[str, str]] = field(default_factory=list)
     facts: dict[str, Counter[str]] = field(default_factory=dict)
+    notes: dict[str, int] = field(default_factory=dict)
 
     def count(self, source: str, facts: Mapping[str, int]) -> None:
         """Count distinct valid facts of a source by kind."""
@@ -128,7 +132,8 @@ def _write(stream: io.BufferedIOBase, chunks: Iterable[bytes]) -> None:
 
 
 def _cells(column: Column) -> list[Any]:
-    return column.to_pylist()
+    cells: list[Any] = column.to_pylist()
+    return cells
 
 
 def _parts(lines: Column, size: int = 100_000) -> Iterable[Column]:

@@ -2,18 +2,18 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
-from plait.demo.channels import AFFILIATE, ALL_CHANNEL_NAMES, CHANNELS, EMAIL, parameters
+from plait.demo.channels import AFFILIATE, ALL_CHANNEL_NAMES, CHANNELS, parameters
 from plait.demo.exports.sales import no_account
 from plait.demo.exports.web import KIOSK
-from plait.demo.market import FREE_MAIL
+from plait.demo.market import FREE_MAIL, LOCAL_FREE_MAIL
 from plait.demo.sheet import Book, Ints
 from plait.demo.world import DEAL_TYPES, World, chance_without
 
 Json = dict[str, object]
-TYPED = 0.5
 
 
 def truth(world: World, book: Book) -> Json:
@@ -92,9 +92,9 @@ def _who(world: World) -> Json:
     """Tell who is who: each account in every tool, each person with mailbox and devices."""
     names = world.identity
     accounts = [
-        {"crm": crm, "billing": billing or None, "tenant": tenant or None, "domain": domain, "won": bool(won)}
-        for crm, billing, tenant, domain, won in zip(
-            names.crm, names.billing, names.tenant, world.accounts.domain, world.outcome.won, strict=True
+        {"crm": crm, "billing": billing or None, "tenant": tenant or None, "domain": domain, "intent": round(intent, 4)}
+        for crm, billing, tenant, domain, intent in zip(
+            names.crm, names.billing, names.tenant, world.accounts.domain, world.accounts.intent.tolist(), strict=True
         )
     ]
     people = [
@@ -110,7 +110,7 @@ def _who(world: World) -> Json:
 
 
 def _planted(world: World, book: Book) -> Json:
-    deals, leads = world.deals, world.leads
+    leads = world.leads
     emails = Counter(world.people.email)
     early = world.early_deal
     return {
@@ -121,12 +121,11 @@ def _planted(world: World, book: Book) -> Json:
         "deal_before_first_touch": f"D-{8_000 + early}" if early >= 0 else None,
         "leads_without_channel": int(((leads.channel < 0) & (leads.created < world.calendar.days)).sum()),
         "shared_mailboxes": sorted(email for email, people in emails.items() if people > 1),
-        "free_mailboxes": _ending(world.people.email, FREE_MAIL),
+        "free_mailboxes": _ending(world.people.email, [*FREE_MAIL, *chain(*LOCAL_FREE_MAIL.values())]),
         "kiosk_device": KIOSK,
         "late_file": "finance/zahlungen_nachtrag.csv",
         "encodings": {"sales/seoul": "cp949", "finance": "windows-1252", "marketing/ads": "utf-16"},
-        "deals_by_type": np.bincount(deals.type, minlength=len(DEAL_TYPES)).tolist(),
-        "mail_touches": int((world.touches.channel == EMAIL).sum()),
+        **book.notes,
     }
 
 

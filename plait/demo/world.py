@@ -10,7 +10,7 @@ from plait.demo import funnel, market
 from plait.demo.channels import BUYING
 from plait.demo.customers import Life, Use
 from plait.demo.funnel import LOST, WON, Attempts, Outcome
-from plait.demo.market import COUNTRIES, HISTORY, Accounts, Calendar, People, Rng, Touches
+from plait.demo.market import COUNTRIES, HISTORY, Accounts, Calendar, People, Rng, Touches, chance
 from plait.demo.sheet import Bools, Floats, Ints
 
 CURRENCIES = ("EUR", "USD", "KRW")
@@ -194,9 +194,11 @@ def _leads(rng: Rng, attempts: Attempts, touches: Touches) -> Leads:
     of_attempt[order] = inverse
     begun = order[first]
     created = attempts.created[begun]
-    channel = funnel.lead_channel(touches, person, created)
-    noted = rng.random(len(person)) >= 0.03  # noqa: PLR2004
-    return Leads(person, attempts.account[begun], created, np.where(noted, channel, -1), of_attempt)
+    own = funnel.last_channel(touches, touches.person, person, created)
+    of_account = funnel.last_channel(touches, touches.account, attempts.account[begun], created)
+    channel = np.where(own < 0, of_account, own)
+    forgotten = chance(rng, 0.03, len(person))
+    return Leads(person, attempts.account[begun], created, np.where(forgotten, -1, channel), of_attempt)
 
 
 def _deals(rng: Rng, firms: Accounts, attempts: Attempts, leads: Leads, life: Life, money: tuple[Rates, Ints]) -> Deals:
@@ -204,7 +206,7 @@ def _deals(rng: Rng, firms: Accounts, attempts: Attempts, leads: Leads, life: Li
     rates, currency = money
     new = np.flatnonzero(attempts.stop >= LOST)
     grown = np.flatnonzero(life.changes.by_deal)
-    missed = grown[rng.random(len(grown)) < 0.8]  # noqa: PLR2004
+    missed = grown[chance(rng, 0.8, len(grown))]
     back = life.returns
     customer = np.concatenate([life.changes.customer[grown], life.changes.customer[missed], back.customer])
     closed = np.concatenate([life.changes.day[grown] - 0.5, life.changes.day[missed] + 20, back.day - 1])
@@ -258,7 +260,7 @@ def _identity(rng: Rng, firms: Accounts, people: People, signed: Ints) -> Identi
     crm = [f"001{serial:06d}" for serial in (100_000 + rng.permutation(number)).tolist()]
     codes = rng.permutation(2 * persons).tolist()
     devices = [f"{(code * 2_654_435_761) % (1 << 32):08x}" for code in codes]
-    return Identity(crm, billing, tenant, devices, rng.random(persons) < 0.2)  # noqa: PLR2004
+    return Identity(crm, billing, tenant, devices, chance(rng, 0.2, persons))
 
 
 def chance_without(world: World, channel: int) -> Floats:

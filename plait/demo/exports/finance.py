@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from plait.demo.customers import MONTH, SLOW
-from plait.demo.exports.marketing import BERLIN, swapped
+from plait.demo.exports.marketing import BERLIN
 from plait.demo.exports.sales import part
-from plait.demo.market import Rng, runs
+from plait.demo.market import Rng, chance, runs
+from plait.demo.mess import differences, misspelt
 from plait.demo.sheet import (
     NEVER,
     Bad,
@@ -62,15 +63,14 @@ def _debtors(world: World, book: Book, rng: Rng) -> None:
     at = world.instant(customers.account, customers.starts)
     rows = np.flatnonzero(at != NEVER)
     account = customers.account[rows]
-    typos = rng.integers(1, 5, len(rows)).tolist()
     names = [world.accounts.plain[firm] for firm in account.tolist()]
+    written = misspelt(rng, names, every=9)
+    no_domain = chance(rng, 0.12, len(rows))
+    book.notes |= {"misspelt_debtors": differences(names, written), "debtors_without_domain": int(no_domain.sum())}
     columns = {
         "Debitor": pick(text(world.identity.billing), account),
-        "Name": text(
-            swapped(name, place) if row % 9 == 1 else name
-            for row, (name, place) in enumerate(zip(names, typos, strict=True))
-        ),
-        "Web": pick(text(world.accounts.domain), np.where(rng.random(len(rows)) < 0.12, -1, account)),  # noqa: PLR2004
+        "Name": text(written),
+        "Web": pick(text(world.accounts.domain), np.where(no_domain, -1, account)),
         "Mail": pick(text(world.people.email), world.accounts.first_person[account]),
         "Angelegt": when(at[rows], DAY_MONTH, BERLIN),
     }
@@ -174,7 +174,7 @@ def _payments(world: World, book: Book, billed: tuple[Ints, Floats], invoices: C
     """Write payments some weeks after the invoice, those noticed late in a file of their own, and refunds."""
     account, day = billed
     paid = day + 6 + rng.gamma(3.0, 6.0, len(day))
-    kept = np.flatnonzero((rng.random(len(day)) < 0.98) & (paid < world.calendar.days))  # noqa: PLR2004
+    kept = np.flatnonzero((chance(rng, 0.98, len(day))) & (paid < world.calendar.days))
     kept = kept[np.argsort(paid[kept], kind="stable")]
     columns = {
         "Zahlung": joined("Z", digits(300_000 + np.arange(len(kept)))),
@@ -184,7 +184,7 @@ def _payments(world: World, book: Book, billed: tuple[Ints, Floats], invoices: C
         "Betrag": invoices["Netto"].take(kept),
         "Währung": invoices["Währung"].take(kept),
     }
-    late = rng.random(len(kept)) < LATE_SHARE
+    late = chance(rng, LATE_SHARE, len(kept))
     bad = [
         Bad("too early", "occurred_at", {"Zahlung": "Z999001", "Eingang": "01.01.1970"}),
         Bad("negative amount", "amount", {"Zahlung": "Z999002", "Betrag": "-120,00"}),
@@ -192,7 +192,7 @@ def _payments(world: World, book: Book, billed: tuple[Ints, Floats], invoices: C
     book.count("billing", {"payment.received": len(kept)})
     book.table("finance/zahlungen.csv", part(columns, np.flatnonzero(~late)), GERMAN, bad=bad)
     book.table("finance/zahlungen_nachtrag.csv", part(columns, np.flatnonzero(late)), GERMAN)
-    back = np.flatnonzero((rng.random(len(kept)) < 0.012) & (paid[kept] + SLOW + 4 < world.calendar.days))  # noqa: PLR2004
+    back = np.flatnonzero((chance(rng, 0.012, len(kept))) & (paid[kept] + SLOW + 4 < world.calendar.days))
     refunded = when(world.instant(account[kept[back]], paid[kept[back]] + SLOW + 4), DAY_MONTH, BERLIN)
     book.count("billing", {"payment.refunded": len(back)})
     refunds = {"Erstattung": joined("E", digits(500 + np.arange(len(back)))), "Ausgang": refunded}

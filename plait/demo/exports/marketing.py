@@ -6,7 +6,8 @@ import numpy as np
 
 from plait.demo.channels import ALL_CHANNEL_NAMES, EMAIL, EVENT
 from plait.demo.funnel import told
-from plait.demo.market import Rng, runs
+from plait.demo.market import Rng, chance, runs
+from plait.demo.mess import differences, misspelt
 from plait.demo.sheet import NEVER, Bad, Book, Ints, Layout, constant, digits, joined, money, pick, text, when
 from plait.demo.world import World
 
@@ -138,7 +139,7 @@ def _mails(world: World, book: Book, rng: Rng) -> None:
     ]
     counts = np.bincount(event, minlength=len(MAIL_KINDS)).tolist()
     book.count("mail", dict(zip(MAIL_KINDS, counts, strict=True)))
-    repeat = np.flatnonzero(rng.random(len(at)) < 0.002)  # noqa: PLR2004
+    repeat = np.flatnonzero(chance(rng, 0.002, len(at)))
     book.table("marketing/mail/mail_log.csv.gz", columns, bad=bad, repeat=repeat)
 
 
@@ -155,7 +156,7 @@ def _newsletters(world: World, rng: Rng) -> list[tuple[Ints, Ints, Ints, Ints]]:
     )
     lead, rank = runs(months)
     day = (np.floor(since / 30.4)[lead] + 1 + rank) * 30.4 + 0.1 * rng.random(len(lead))
-    opened, clicked = rng.random(len(lead)) < 0.31, rng.random(len(lead)) < 0.03  # noqa: PLR2004
+    opened, clicked = chance(rng, 0.31, len(lead)), chance(rng, 0.03, len(lead))
     gone = (rank == months[lead] - 1) & (day < world.calendar.days - 31)
     sent = world.instant(account[lead], day)
     letter = -np.floor(day / 30.4).astype(np.int64)
@@ -178,36 +179,25 @@ def _fairs(world: World, book: Book, rng: Rng) -> None:
     at = world.instant(touches.account, touches.day)
     rows = np.flatnonzero(at != NEVER)[np.argsort(at[at != NEVER], kind="stable")]
     person = touches.person[rows]
+    names = [world.accounts.name[account] for account in touches.account[rows].tolist()]
+    companies = misspelt(rng, names, every=12)
+    book.notes["misspelt_companies"] = differences(names, companies)
     columns = {
         "booking_no": joined("EV", digits(30_000 + np.arange(len(rows)))),
         "event": pick(FAIRS, (touches.day[rows] / 30.4).astype(np.int64) % len(FAIRS)),
         "date": when(at[rows], "%d/%m/%Y %H:%M", BERLIN),
         "name": pick(text(world.people.name), person),
         "email": pick(text(world.people.email), person),
-        "company": pick(text(_misspelt(world.accounts.name, rng)), touches.account[rows]),
+        "company": text(companies),
     }
     book.count("events", {"event.attended": len(rows)})
     layout = Layout(quoted=("event", "name", "company"))
     book.table("marketing/events/attendees.csv", columns, layout, repeat=np.arange(0, len(rows), 97))
 
 
-def _misspelt(names: list[str], rng: Rng) -> list[str]:
-    """Swap two letters in the names of every twelfth company."""
-    places = rng.integers(1, 4, len(names)).tolist()
-    return [
-        swapped(name, place) if row % 12 == 0 else name
-        for row, (name, place) in enumerate(zip(names, places, strict=True))
-    ]
-
-
-def swapped(name: str, place: int) -> str:
-    """Swap the letters at a place and after it, as a hurried typist does."""
-    return name[:place] + name[place : place + 2][::-1] + name[place + 2 :]
-
-
 def _papers(world: World, book: Book, rng: Rng) -> None:
     """Write who took a paper: some leads do, about a day after they were recorded."""
-    takes = rng.random(len(world.leads.person)) < 0.35  # noqa: PLR2004
+    takes = chance(rng, 0.35, len(world.leads.person))
     at = world.instant(world.leads.account, world.leads.created + 1 + rng.random(len(takes)))
     rows = np.flatnonzero(takes & (at != NEVER))
     rows = rows[np.argsort(at[rows], kind="stable")]

@@ -5,7 +5,7 @@ import numpy as np
 from plait.demo.channels import AFFILIATE, ALL_CHANNEL_NAMES, ALL_PARTNERS, COUPON_SITE, PARTNER, PARTNERS
 from plait.demo.customers import MONTH
 from plait.demo.exports.service import remarks, troubled
-from plait.demo.market import Rng
+from plait.demo.market import Rng, chance
 from plait.demo.sheet import NEVER, Bad, Book, Bools, Ints, Layout, constant, digits, joined, money, pick, text, when
 from plait.demo.world import SCALES, World
 
@@ -30,7 +30,7 @@ def _clicks(world: World, book: Book, rng: Rng) -> None:
     partner = np.concatenate([touches.partner, np.full(len(poached), len(PARTNERS))])
     day = np.concatenate([touches.day, np.maximum(attempts.closed[poached] - 1, 0)])
     at = world.instant(account, day)
-    named = (partner < len(PARTNERS)) & _firsts(account, at) & (rng.random(len(at)) < 0.33)  # noqa: PLR2004
+    named = (partner < len(PARTNERS)) & _firsts(account, at) & (chance(rng, 0.33, len(at)))
     rows = np.argsort(at, kind="stable")
     named, partner, account, person = (named[rows], partner[rows], account[rows], person[rows])
     columns = {
@@ -88,7 +88,7 @@ def _reviews(world: World, book: Book, rng: Rng) -> None:
     """Write public reviews by customers, stars with a remark."""
     customers = world.life.customers
     day = customers.starts + 40 + rng.random(len(customers)) * 150
-    rows = np.flatnonzero((day < np.minimum(customers.ends, world.calendar.days)) & (rng.random(len(day)) < 0.4))  # noqa: PLR2004
+    rows = np.flatnonzero((day < np.minimum(customers.ends, world.calendar.days)) & (chance(rng, 0.4, len(day))))
     stars = np.clip(np.round(4.3 - 2 * troubled(world, rows, day[rows]) + rng.normal(0, 0.8, len(rows))), 1, 5).astype(
         int
     )
@@ -110,7 +110,7 @@ def _references(world: World, book: Book, rng: Rng) -> None:
     """Write the customers that gave a reference."""
     customers = world.life.customers
     day = customers.starts + 90 + rng.random(len(customers)) * 240
-    rows = np.flatnonzero((day < np.minimum(customers.ends, world.calendar.days)) & (rng.random(len(day)) < 0.3))  # noqa: PLR2004
+    rows = np.flatnonzero((day < np.minimum(customers.ends, world.calendar.days)) & (chance(rng, 0.3, len(day))))
     account = customers.account[rows]
     at = world.instant(account, day[rows])
     columns = {

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from plait.demo.market import Rng
+from plait.demo.market import Rng, chance
 from plait.demo.sheet import NEVER, Bad, Book, Column, Ints, Layout, digits, joined, pick, text, when
 from plait.demo.world import World
 
@@ -61,7 +61,7 @@ def _users(world: World, book: Book) -> None:
 def _trials(world: World, book: Book, rng: Rng) -> None:
     """Write trials: some leads try the product some days after they were recorded."""
     leads = world.leads
-    tries = rng.random(len(leads.person)) < 0.2  # noqa: PLR2004
+    tries = chance(rng, 0.2, len(leads.person))
     at = world.instant(leads.account, leads.created + 2 + 5 * rng.random(len(tries)))
     rows = np.flatnonzero(tries & (at != NEVER))
     rows = rows[np.argsort(at[rows], kind="stable")]

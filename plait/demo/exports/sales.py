@@ -13,6 +13,7 @@ from plait.demo.market import (
     SELLERS,
     TITLES,
     Rng,
+    chance,
     runs,
 )
 from plait.demo.sheet import (
@@ -39,6 +40,7 @@ CRM_TIME = "%d.%m.%Y %H:%M"
 SEOUL = "Asia/Seoul"
 KOREAN = Layout(encoding="cp949", newline="\r\n", quoted=("company", "name"))
 CRM = Layout(delimiter=";", quoted=("company", "name", "lost_reason"))
+STAGES = ("Open", "Won", "Lost")
 STEPS = ("proposal", "negotiation")
 OVERLAP = (550.0, 490.0)  # deals opened before the first day stand in one export, those after the second in the other
 
@@ -64,7 +66,7 @@ def _companies(world: World, book: Book, rng: Rng) -> None:
     """Write the companies: those of the Korean office in a file of its own, in its encoding and its zone."""
     firms = world.accounts
     at = world.calendar.instant(np.minimum(firms.arrives + 0.05, world.calendar.days - 0.01), firms.shift)
-    no_domain = rng.random(len(firms)) < 0.01  # noqa: PLR2004
+    no_domain = chance(rng, 0.01, len(firms))
     for korean in (False, True):
         rows = np.flatnonzero((firms.country == KOREA) == korean)
         rows = rows[np.argsort(at[rows], kind="stable")]
@@ -187,6 +189,7 @@ def _deals(world: World, book: Book, rng: Rng) -> None:
     is_closed = closed[rows] != NEVER
     outcome = np.where(is_closed, np.where(deals.won[rows], 1, 2), 0)
     orphan = np.isin(rows, no_account(world))
+    reason = rng.integers(0, len(LOST_TO), len(rows))
     channel = np.where(deals.lead[rows] < 0, -1, world.leads.channel[deals.lead[rows]])
     currency = world.currency[deals.account[rows]]
     columns = {
@@ -197,10 +200,10 @@ def _deals(world: World, book: Book, rng: Rng) -> None:
         "opened": when(opened[rows], CRM_TIME, BERLIN),
         "hoped": money(deals.hoped[rows], SCALES[currency]),
         "currency": pick(CURRENCIES, currency),
-        "stage": pick(("Open", "Won", "Lost"), outcome),
+        "stage": pick(STAGES, outcome),
         "closed": when(closed[rows], CRM_TIME, BERLIN),
         "agreed": money(deals.agreed[rows], SCALES[currency]),
-        "lost_reason": pick(LOST_TO, np.where(outcome == 2, rng.integers(0, len(LOST_TO), len(rows)), -1)),  # noqa: PLR2004
+        "lost_reason": pick(LOST_TO, np.where(outcome == STAGES.index("Lost"), reason, -1)),
         "lead_source": pick(ALL_CHANNEL_NAMES, channel),
         "lead_id": joined("L-", pick_digits(50_000 + deals.lead[rows], deals.lead[rows] >= 0)),
         **owners(world, deals.account[rows]),

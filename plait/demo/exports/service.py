@@ -5,7 +5,7 @@ import numpy as np
 from plait.demo.customers import MONTH, SLOW
 from plait.demo.exports.marketing import BERLIN
 from plait.demo.exports.sales import part
-from plait.demo.market import Rng, runs
+from plait.demo.market import Rng, chance, runs
 from plait.demo.sheet import NEVER, Bad, Book, Column, Columns, Floats, Ints, Layout, digits, joined, pick, text, when
 from plait.demo.world import World
 
@@ -39,6 +39,7 @@ SO_SO = (
 )
 BLAME = ("Waited a week for an answer", "Support meldet sich nicht", "Down again in month-end", "Trop de pannes")
 PROMOTER, PASSIVE = 9, 7
+SHARING = 10  # every tenth company writes to service from its shared mailbox
 
 
 def export(world: World, book: Book, rng: Rng) -> None:
@@ -76,7 +77,7 @@ def _tickets(world: World, book: Book, rng: Rng) -> None:
     book.count("desk", {"ticket.opened": len(rows), "ticket.resolved": (done[rows] != NEVER).sum()})
     bad = [Bad("missing id", "id", {"ticket": ""})]
     book.table("service/desk/tickets.csv.zip", columns, Layout(quoted=("subject",)), bad=bad)
-    asked = np.flatnonzero((done[rows] != NEVER) & (rng.random(len(rows)) < 0.45))  # noqa: PLR2004
+    asked = np.flatnonzero((done[rows] != NEVER) & (chance(rng, 0.45, len(rows))))
     happy = np.where(tickets.days[rows] > SLOW, 2.0, 4.4) + rng.normal(0, 0.7, len(rows))
     _satisfaction(book, part(columns, asked) | {"stars": digits(np.clip(np.round(happy[asked]), 1, 5).astype(int))})
 
@@ -84,7 +85,7 @@ def _tickets(world: World, book: Book, rng: Rng) -> None:
 def _mailboxes(world: World) -> list[str]:
     """Let every tenth company write to service from its shared mailbox."""
     pairs = zip(world.people.account.tolist(), world.people.email, strict=True)
-    return [f"info@{world.accounts.domain[account]}" if account % 10 == 4 else email for account, email in pairs]  # noqa: PLR2004
+    return [f"info@{world.accounts.domain[account]}" if account % SHARING == 0 else email for account, email in pairs]
 
 
 def _satisfaction(book: Book, answered: Columns) -> None:
@@ -109,7 +110,7 @@ def _recommendations(world: World, book: Book, rng: Rng) -> None:
     until = np.minimum(customers.ends, world.calendar.days)
     customer, rank = runs(np.maximum((until - customers.starts) / (3 * MONTH), 0).astype(np.int64))
     day = customers.starts[customer] + (rank + 1) * 3 * MONTH - rng.random(len(rank)) * 20
-    answers = rng.random(len(rank)) < 0.55  # noqa: PLR2004
+    answers = chance(rng, 0.55, len(rank))
     customer, day = customer[answers], day[answers]
     score = np.clip(np.round(8.3 - 3.5 * troubled(world, customer, day) + rng.normal(0, 1.6, len(day))), 0, 10).astype(
         int
@@ -138,4 +139,4 @@ def remarks(rng: Rng, score: Ints, good: int, fair: int) -> Column:
     so_so = len(PRAISE) + (draw * len(SO_SO)).astype(np.int64)
     blame = len(PRAISE) + len(SO_SO) + (draw * len(BLAME)).astype(np.int64)
     chosen = np.where(score >= good, praise, np.where(score >= fair, so_so, blame))
-    return pick(listed, np.where(rng.random(len(score)) < 0.6, chosen, -1))  # noqa: PLR2004
+    return pick(listed, np.where(chance(rng, 0.6, len(score)), chosen, -1))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from plait.demo.channels import AFFILIATE, CHANNELS, COUPON_SITE, DIRECT, EMAIL, EVENT, PARTNERS
-from plait.demo.market import Rng, runs
+from plait.demo.market import Rng, chance, runs
 from plait.demo.sheet import NEVER, Bad, Book, Bools, Column, Ints, digits, joined, json_lines, pick, text, when
 from plait.demo.world import World
 
@@ -86,7 +86,7 @@ Part = tuple[Ints, Ints, Ints, Ints, Ints, Ints, Ints]
 
 def _device(world: World, rng: Rng, person: Ints) -> Ints:
     """Give the device a person uses: the few who have a second one use it now and then."""
-    second = world.identity.second_device[person] & (rng.random(len(person)) < 0.3)  # noqa: PLR2004
+    second = world.identity.second_device[person] & (chance(rng, 0.3, len(person)))
     return 2 * person + second
 
 
@@ -98,7 +98,7 @@ def _touches(world: World, rng: Rng) -> Part:
     """Turn touches on our site into visits; most people who send no other form ask once for the newsletter."""
     touches = world.touches.only(world.touches.channel != EVENT)
     at = world.instant(touches.account, touches.day)
-    asks = ~np.isin(touches.person, world.leads.person) & (rng.random(len(world.people.email)) < 0.8)[touches.person]  # noqa: PLR2004
+    asks = ~np.isin(touches.person, world.leads.person) & chance(rng, 0.8, len(world.people.email))[touches.person]
     form = np.where(asks & _one_a_person(touches.person, at), NEWS, NO_FORM)
     device = _device(world, rng, touches.person)
     return touches.person, device, touches.channel, touches.partner, at, form, _pages(rng, len(at))
@@ -168,7 +168,7 @@ def _write(book: Book, visits: Visits, part: slice, names: tuple[Column, Column]
         shown = when(at[:1])[0].as_py()
         spoiled = [lines[0].as_py().replace(shown, "2024-13-01T25:00:00Z").replace('"v', '"x', 1)]
     file = f"marketing/web/events-{when(visits.at[part.start : part.start + 1], '%Y-%m')[0].as_py()}.jsonl.gz"
-    repeat = np.flatnonzero(rng.random(len(at)) < 0.003)  # noqa: PLR2004
+    repeat = np.flatnonzero(chance(rng, 0.003, len(at)))
     book.lines(file, book.mess(file, lines, spoiled, bad, repeat))
 
 
