@@ -153,9 +153,13 @@ class DurableTable:
         return len(deleted)
 
     def metadata(self) -> Mapping[str, str]:
-        """Give the custom metadata of the newest commit that carries any."""
-        entry = self.handle().history(1)[0]
-        return {name: value for name, value in entry.items() if isinstance(value, str)}
+        """Give the custom metadata of the newest commit."""
+        # Read from the entry itself: the library's `history()` finds nothing when the home's name holds a `#`.
+        for line in self._log(self.version()).read_text().splitlines():
+            about = json.loads(line).get("commitInfo")
+            if about:
+                return {name: value for name, value in about.items() if isinstance(value, str)}
+        return {}
 
     def _log(self, version: int) -> Path:
         return self.path / "_delta_log" / f"{version:020d}.json"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -21,6 +21,7 @@ from plait.store import FACTS, REJECTS, Loaded, Part, SourceCount, Store, view_s
 if TYPE_CHECKING:
     import duckdb
 
+    from plait.facts import Fact
     from plait.sources.mapping import Control
     from plait.sources.staging import Staging
 
@@ -112,6 +113,18 @@ def load(home: Path, folder: Path, mapping: Path, *, now: datetime, progress: Pr
     timeline.refresh(store, timeline.Derived.open(home))
     controls = [_check(store, control) for control in staging.controls]
     return LoadReport(files, staging.not_read, shown, controls, store.snapshot().version)
+
+
+def add(home: Path, facts: Iterable[Fact], *, name: str, now: datetime) -> list[Loaded]:
+    """Add facts made in Python; `name` tells where they came from. The same rules hold as for files."""
+    from plait.sources.records import stage_facts
+
+    store = Store.open(home)
+    parts = stage_facts(facts, name=name, work=home / "staging", recorded_at=now)
+    loaded = store.append(parts, recorded_at=now)
+    _remove(parts)
+    timeline.refresh(store, timeline.Derived.open(home))
+    return loaded
 
 
 def try_out(home: Path, folder: Path, mapping: Path, *, now: datetime, progress: Progress | None = None) -> Trial:
@@ -244,15 +257,20 @@ def _staged(
             for f in staging.files
         ]
         yield staging, parts
-        for part in parts:
-            part.facts.unlink(missing_ok=True)
-            part.refused.unlink(missing_ok=True)
+        _remove(parts)
+
+
+def _remove(parts: list[Part]) -> None:
+    for part in parts:
+        part.facts.unlink(missing_ok=True)
+        part.refused.unlink(missing_ok=True)
 
 
 def _first_facts(db: duckdb.DuckDBPyConnection, part: Part) -> list[dict[str, object]]:
     columns = "kind, id, occurred_at, keys, object_id, amount, currency, channel, owner, text"
     sql = f"select {columns} from read_parquet({duck.literal(str(part.facts))}) order by line, kind limit 2"
-    return db.execute(sql).to_arrow_table().to_pylist()
+    facts: list[dict[str, object]] = db.execute(sql).to_arrow_table().to_pylist()
+    return facts
 
 
 def _first_refused(store: Store, parts: list[Part], most: int = 20) -> list[Refused]:

@@ -1,8 +1,8 @@
 """Facts: what can happen between a firm and a customer, and what makes a record of it valid.
 
-A `Fact` is one thing that happened at one instant, as one source tells it. Its `Kind` says what it means, which department
-owns it, which lifecycle stage it belongs to and which fields it cannot do without. The vocabulary below is closed: a kind
-that is not in it is refused on load with the nearest name.
+A `Fact` is one thing that happened at one instant, as one source tells it. Its `Kind` says what it means, which
+department owns it, which lifecycle stage it belongs to and which fields it cannot do without. The vocabulary below is
+closed: a kind that is not in it is refused on load with the nearest name.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)  # the epoch itself is what an empty
 class Kind:
     """Something that can happen.
 
-    `needs` names the fields of `Fact` that a fact of this kind cannot do without; `between` bounds `quantity`, both ends
-    included; `quantity` says what `Fact.quantity` counts, empty where the kind has none.
+    `needs` names the fields of `Fact` that a fact of this kind cannot do without; `between` bounds `quantity`, both
+    ends included; `quantity` says what `Fact.quantity` counts, empty where the kind has none.
     """
 
     name: str
@@ -44,10 +44,10 @@ class Kind:
 class Fact:
     """One thing that happened, as one source tells it.
 
-    `(source, id)` is unique for ever: loading it twice adds nothing. `occurred_at` is when it happened, `recorded_at` when
-    we knew; both are UTC. `keys` names whom it concerns (see `is_account_key`, `is_person_key`); `object_id` the deal,
-    ticket, contract or order it is about. `amount` is money in the major unit of `currency` (ISO 4217) and positive: the
-    kind tells the direction. `quantity` is any other number, its unit stated by the kind.
+    `(source, id)` is unique for ever: loading it twice adds nothing. `occurred_at` is when it happened, `recorded_at`
+    when we knew; both are UTC. `keys` names whom it concerns (see `is_account_key`, `is_person_key`); `object_id` the
+    deal, ticket, contract or order it is about. `amount` is money in the major unit of `currency` (ISO 4217) and
+    positive: the kind tells the direction. `quantity` is any other number, its unit stated by the kind.
     """
 
     source: str
@@ -73,8 +73,8 @@ class Fact:
 class Refusal:
     """A row that is not a fact: where it stands, what is wrong with it and what to do next.
 
-    `line` is the physical line in the file (1 is the first; a spreadsheet's row number for XLSX); `row` keeps the whole row
-    as JSON, so that nothing is lost. `line` is None where the source has no lines.
+    `line` is the physical line in the file (1 is the first; a spreadsheet's row number for XLSX); `row` keeps the
+    whole row as JSON, so that nothing is lost. `line` is None where the source has no lines.
     """
 
     source: str
@@ -184,27 +184,12 @@ CURRENCIES: dict[str, int] = {
     code: digits
     for digits, codes in (
         (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
-        (
-            2,
-            "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE",
-        ),
-        (
-            2,
-            "CHF CHW CNY COP COU CRC CUC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD",
-        ),
-        (
-            2,
-            "HNL HRK HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP",
-        ),
-        (
-            2,
-            "MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR",
-        ),
-        (
-            2,
-            "SDG SEK SGD SHP SLE SLL SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED",
-        ),
-        (2, "VES WST XCD XCG YER ZAR ZMW ZWG ZWL"),
+        (2, "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD"),
+        (2, "CDF CHE CHF CHW CNY COP COU CRC CUC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP"),
+        (2, "GMD GTQ GYD HKD HNL HRK HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD"),
+        (2, "MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR"),
+        (2, "PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SLL SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP"),
+        (2, "TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG ZWL"),
         (3, "BHD IQD JOD KWD LYD OMR TND"),
         (4, "CLF UYW"),
     )
@@ -220,8 +205,8 @@ LONGEST_ID = 512  # bytes of UTF-8: an id is an index key on every engine
 class FactRule:
     """A rule that every fact keeps, whichever door it comes through.
 
-    `broken` is a DuckDB predicate, true where the rule is broken (null means kept), with the fields of a fact in braces;
-    `name` says to people what is wrong, `next_step` what to do.
+    `broken` is a DuckDB predicate, true where the rule is broken (null means kept), with the fields of a fact in
+    braces; `name` says to people what is wrong, `next_step` what to do.
     """
 
     name: str
@@ -275,7 +260,8 @@ RULES: tuple[FactRule, ...] = (
     FactRule("unknown currency", "currency", f"{{currency}} not in ({_names(CURRENCIES)})", "use a code of ISO 4217"),
     FactRule("negative amount", "amount", "{amount} < 0",
              "give the amount without sign: the kind tells the direction (money back is payment.refunded)"),
-    FactRule("quantity out of bounds", "quantity", _outside_bounds(), "correct the quantity: see the bounds of its kind"),
+    FactRule("quantity out of bounds", "quantity", _outside_bounds(),
+             "correct the quantity: see the bounds of its kind"),
     FactRule("unknown key", "keys",
              f"len(list_filter(json_keys({{keys}}), lambda k: not regexp_full_match(k, '{KEY_NAME.pattern}'))) > 0",
              "use email, phone, anonymous_id, user_id, person.<system>, domain or account.<system>"),

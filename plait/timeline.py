@@ -169,7 +169,8 @@ def story(timeline: Timeline, store: Store, account: str) -> list[dict[str, obje
     mine = facts.filter(
         facts.account == found, facts.bucket == "b" + found[1 : 1 + _bucket_digits(store.snapshot().rows)]
     )
-    return timeline.engine.run(mine.order_by("occurred_at", "source", "id")).to_pylist()
+    told: list[dict[str, object]] = timeline.engine.run(mine.order_by("occurred_at", "source", "id")).to_pylist()
+    return told
 
 
 def find_account(store: Store, name: str) -> str:

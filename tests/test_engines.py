@@ -1,0 +1,49 @@
+"""Two engines, one answer: every registered measure gives exactly equal rows on DuckDB and on a Spark cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from plait.measure import Measure
+from plait.measures import load_measures
+from plait.timeline import Timeline, open_timeline
+from cluster import spark_cluster
+from stories import draw_facts
+from homes import stored
+
+pytestmark = pytest.mark.spark
+NOW = datetime(2030, 1, 2, tzinfo=UTC)
+AS_OF = (date(2025, 7, 1), date(2030, 1, 2))
+# Options beyond the defaults that take another path through a measure.
+VARIANTS: dict[str, list[dict[str, object]]] = {
+    "funnel": [{"within_days": None, "by": "channel"}, {"unit": "person", "by": "quarter"}, {"strict": True}],
+    "stage_stock": [{"by": "month"}],
+    "win_rate": [{"by": "product"}, {"denominator": "created", "by": "month"}],
+    "revenue": [{"basis": "payment"}],
+    "retention": [{"basis": "order"}],
+    "spend": [{"by": "campaign"}],
+}
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Timeline, Timeline]]:
+    work = tmp_path_factory.mktemp("cluster")
+    store = stored(work / "a home with spaces", draw_facts(11, count=3_000))
+    with spark_cluster(work) as address:
+        spark = open_timeline(store, now=NOW, engine=address)
+        yield open_timeline(store, now=NOW), spark
+        spark.engine.backend.con.stop()
+
+
+@pytest.mark.parametrize("measure", load_measures().values(), ids=lambda m: m.name)
+def test_spark_gives_the_rows_of_duckdb(both: tuple[Timeline, Timeline], measure: Measure) -> None:
+    duckdb, spark = both
+    for day in AS_OF:
+        for options in [{}, *VARIANTS.get(measure.name, [])]:
+            here, there = (timeline.until(day).table(measure, **options) for timeline in (duckdb, spark))
+            assert there.rows == here.rows, (day, options)
+            assert there.warnings == here.warnings
