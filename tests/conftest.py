@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from stories import Story, read_story
+from stories import Story, told
 
 from plait.measures import load_measures
 
@@ -16,4 +16,4 @@ def story(request: pytest.FixtureRequest) -> Story:
 
     A line reads `account  day[Thh:mm]  kind  [amount CUR] [field=value ...]`.
     """
-    return Story(read_story(request.function.__doc__ or ""))
+    return Story(told(request.function.__doc__ or ""))

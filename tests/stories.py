@@ -45,7 +45,7 @@ REJECTS = pa.schema(
 RECORDED = datetime(2030, 1, 1, tzinfo=UTC)
 
 
-def read_story(text: str) -> list[Fact]:
+def told(text: str) -> list[Fact]:
     """Read lines `account  day[Thh:mm]  kind  [amount CUR] [field=value ...]`; the account `-` is unknown."""
     lines = [line.split() for line in text.splitlines() if len(line.split()) > 2 and line.split()[2] in KINDS]
     return [_read_line(number, line) for number, line in enumerate(lines, 1)]
@@ -140,6 +140,7 @@ class Story:
     as_of: datetime = datetime(2027, 1, 1)  # noqa: DTZ001 - measures see naive UTC
     currency: str | None = None
     con: Any = field(default_factory=ibis.duckdb.connect)
+    built: Facts | None = None
 
     def until(self, day: date | datetime) -> Story:
         """What had happened before a day began, or before an instant."""
@@ -148,6 +149,10 @@ class Story:
 
     def seen(self) -> Facts:
         """What a measure sees."""
+        self.built = self.built or self._build()
+        return self.built
+
+    def _build(self) -> Facts:
         seen = [fact for fact in self.facts if fact.occurred_at.replace(tzinfo=None) < self.as_of]
         refused = [
             {name: getattr(refusal, name, None) for name in REJECTS.names}
@@ -169,6 +174,19 @@ class Story:
             warnings += [caution.says.format(n=len(rows), some=some)] if rows else []
         sql = str(ibis.to_sql(answer.rows, dialect="duckdb"))
         return Table(measure, self.as_of.replace(tzinfo=UTC), 1, read, self.rows(answer.rows), sql, warnings)
+
+    def measured(self, measure: Measure) -> list[str]:
+        """Give the names of the columns that a measure answers with."""
+        return list(measure.answer(self.seen(), measure.read_options({})).rows.columns)
+
+    def by_hand(self, query: str) -> list[tuple[Any, ...]]:
+        """Run a check query: it reads `timeline`, `rejects` and the variables `as_of` and `today`."""
+        seen, con = self.seen(), self.con.con
+        con.execute("create or replace view timeline as from facts")
+        con.execute(f"set variable as_of = timestamp '{seen.as_of}'")
+        con.execute(f"set variable today = date '{seen.today}'")
+        answer: list[tuple[Any, ...]] = con.execute(query).fetchall()
+        return answer
 
     def rows(self, expression: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - ibis has no narrower type here
         """Run an expression."""

@@ -58,26 +58,18 @@ ANSWERED = tuple(
     if kind.stage in (CAPTURE, EXPAND, FEEDBACK) and kind.name not in (*ORDERS, *RUNNING, "subscription.ended")
 )
 
-# What a moment may carry; each is the largest so far but `contracts` and `deals`, which are summed.
-MARKS = {
-    "order_at": "timestamp",
-    "paid_at": "timestamp",
-    "won_at": "timestamp",
-    "ended_at": "timestamp",
-    "life_at": "timestamp",
-    "lead_at": "timestamp",
-    "accepted_at": "timestamp",
-    "accepted": "int64",
-    "released": "int64",
-    "lead": "int64",
-    "disqualified": "int64",
-    "contracted": "int64",
-    "answered": "int64",
-    "correction": "int64",
-    "contracts": "int64",
-    "deals": "int64",
-}
-SUMMED = ("contracts", "deals")
+# What a moment may carry. Counts are added up over time; of the rest the largest so far holds.
+COUNTS = (
+    "awake",
+    "ordered",
+    "paid",
+    "contracts",
+    "deals",
+)  # spells that are on, contracts that run, deals that are open
+INSTANTS = ("ordered_until", "paid_until", "won_at", "ended_at", "lead_at", "accepted_at")
+PLACES = ("answered", "accepted", "released", "lead", "disqualified")
+MARKS = dict.fromkeys(COUNTS, "int64") | dict.fromkeys(INSTANTS, "timestamp") | dict.fromkeys(PLACES, "int64")
+MARKS |= {"correction": "int64"}
 
 
 def ledger(facts: Facts) -> ir.Table:
@@ -119,29 +111,29 @@ def misnamed(facts: Facts) -> ir.Table:
 
 
 def _carried(facts: Facts) -> ir.Table:
-    """Give each account's moments with all that is known by then: the largest or the sum of every mark so far."""
+    """Give each account's moments with all that is known by then: every mark added up, or the largest so far."""
     known = facts.table.filter(facts.table.account.notnull())
     moments = ibis.union(
         _seen(known),
         _answered(known.filter(known.kind.isin(ANSWERED))),
-        _stretches(known.filter(known.kind.isin(LIFE)), "life_at", DORMANT_AFTER),
-        _stretches(known.filter(known.kind.isin(ORDERS)), "order_at", CUSTOMER_WINDOW),
-        _stretches(known.filter(known.kind.isin(PAYMENTS)), "paid_at", CUSTOMER_WINDOW),
+        _spells(known.filter(known.kind.isin(LIFE)), "awake", DORMANT_AFTER),
+        _spells(known.filter(known.kind.isin(ORDERS)), "ordered", CUSTOMER_WINDOW, until="ordered_until"),
+        _spells(known.filter(known.kind.isin(PAYMENTS)), "paid", CUSTOMER_WINDOW, until="paid_until"),
         _turns(known),
     )
     moments = moments.filter(moments["at"] < ibis.literal(facts.as_of))  # what time alone will do later
     instants = moments.group_by("account", "at").agg(
         moments["on"].max().name("on"),
-        *(moments[name].max().name(name) for name in MARKS if name not in SUMMED),
-        *(moments[name].sum().cast("int64").name(name) for name in SUMMED),
+        *(moments[name].max().name(name) for name in MARKS if name not in COUNTS),
+        *(moments[name].sum().fill_null(0).cast("int64").name(name) for name in COUNTS),
     )
     so_far = ibis.cumulative_window(group_by="account", order_by="at")
     return instants.select(
         "account",
         "at",
         instants["on"].max().over(so_far).name("on"),  # at a clock change a day of 24 hours may end a local day early
-        *(instants[name].max().over(so_far).name(name) for name in MARKS if name not in (*SUMMED, "correction")),
-        *(instants[name].sum().over(so_far).cast("int64").name(name) for name in SUMMED),
+        *(instants[name].max().over(so_far).name(name) for name in (*INSTANTS, *PLACES)),
+        *(instants[name].sum().over(so_far).cast("int64").name(name) for name in COUNTS),
         "correction",
     )
 
@@ -158,8 +150,8 @@ def _seen(facts: ir.Table) -> ir.Table:
     first = facts.group_by("account").agg(at=facts.occurred_at.min(), on=facts.occurred_on.min())
     over = ibis.interval(days=DORMANT_AFTER)
     return ibis.union(
-        _moment(first, first["at"], first["on"], life_at=first["at"]),
-        _moment(first, first["at"] + over, (first["on"] + over).cast("date")),
+        _moment(first, first["at"], first["on"], awake=ibis.literal(1)),
+        _moment(first, first["at"] + over, (first["on"] + over).cast("date"), awake=ibis.literal(-1)),
     )
 
 
@@ -169,11 +161,11 @@ def _answered(facts: ir.Table) -> ir.Table:
     return _moment(first, first["at"], first["on"], answered=ibis.literal(1))
 
 
-def _stretches(facts: ir.Table, mark: str, days: int) -> ir.Table:
-    """Give the moments at which a mark that lasts `days` days begins, was renewed last, and ends.
+def _spells(facts: ir.Table, mark: str, days: int, *, until: str = "") -> ir.Table:
+    """Give the moments at which a spell begins and ends that each of the facts keeps up for `days` days.
 
-    Facts are put into stretches of `days` days: inside one, nothing ends, so its first and its last fact are enough.
-    This makes few rows of many.
+    Facts are first put into stretches of `days` days: inside one no spell can end, so its first and its last fact are
+    enough. This makes few rows of many before anything is sorted.
     """
     stretch = (facts.occurred_at.epoch_seconds() // (days * 86_400)).cast("int64")
     ends = facts.group_by("account", stretch=stretch).agg(
@@ -182,11 +174,14 @@ def _stretches(facts: ir.Table, mark: str, days: int) -> ir.Table:
         last_at=facts.occurred_at.max(),
         last_on=facts.occurred_on.max(),
     )
-    over = ibis.interval(days=days)
+    over, order = ibis.interval(days=days), ibis.window(group_by="account", order_by="stretch")
+    ends = ends.mutate(before_at=ends.last_at.lag().over(order), next_at=ends.first_at.lead().over(order))
+    begun = ends.filter(ends.before_at.isnull() | (ends.before_at + over <= ends.first_at))
+    ended = ends.filter(ends.next_at.isnull() | (ends.next_at >= ends.last_at + over))
+    marks = {mark: ibis.literal(-1)} | ({until: ended.last_at + over} if until else {})
     return ibis.union(
-        _moment(ends, ends.first_at, ends.first_on, **{mark: ends.first_at}),
-        _moment(ends, ends.last_at, ends.last_on, **{mark: ends.last_at}),
-        _moment(ends, ends.last_at + over, (ends.last_on + over).cast("date")),
+        _moment(begun, begun.first_at, begun.first_on, **{mark: ibis.literal(1)}),
+        _moment(ended, ended.last_at + over, (ended.last_on + over).cast("date"), **marks),
     )
 
 
@@ -226,7 +221,6 @@ def _turns(facts: ir.Table) -> ir.Table:
         released=when(kind.isin(RELEASED), steps.place),
         lead=when(kind.isin(LEAD), steps.place),
         disqualified=when(kind == "lead.disqualified", steps.place),
-        contracted=when(steps.thing == "contract", ibis.literal(1)),
         correction=when(kind == "stage.set", steps.place * len(ORDER) + named),
         contracts=when(steps.thing == "contract", change),
         deals=when(steps.thing == "deal", change),
@@ -243,18 +237,14 @@ def _derived(moments: ir.Table) -> ir.Table:
     def holds(test: ir.BooleanValue) -> ir.BooleanValue:
         return test.fill_null(False)  # noqa: FBT003 - ibis takes it by position only
 
-    won_lasts = m.ended_at.isnull() | holds(m.won_at > m.ended_at)
-    left_at = ibis.greatest(
-        m.order_at + window,
-        m.ended_at,
-        ibis.cases((won_lasts, m.won_at + window)),
-        ibis.cases((m.contracted.isnull(), m.paid_at + window)),
-    )
-    # when all that made it a customer is over, `left_at` is the instant at which the last of it ended
-    customer = (m.contracts > 0) | holds(left_at > m["at"])
-    awake = holds(m.life_at + ibis.interval(days=DORMANT_AFTER) > m["at"])
-    accepted = holds(m.accepted > m.released.fill_null(0)) & (m.order_at.isnull() | holds(m.accepted_at > m.order_at))
+    won_until = ibis.cases((m.ended_at.isnull() | holds(m.won_at > m.ended_at), m.won_at + window))
+    contracted = (m.contracts > 0) | m.ended_at.notnull()
+    customer = (m.contracts > 0) | (m.ordered > 0) | ((m.paid > 0) & ~contracted) | holds(won_until > m["at"])
+    left_at = ibis.greatest(m.ordered_until, m.ended_at, won_until, ibis.cases((~contracted, m.paid_until)))
     lead = holds(m.lead > m.disqualified.fill_null(0)) & (left_at.isnull() | holds(m.lead_at >= left_at))
+    bought = m.ordered_until.notnull() & ~holds(m.accepted_at > m.ordered_until - window)  # what was accepted is won
+    accepted = holds(m.accepted > m.released.fill_null(0)) & ~bought
+    awake = m.awake > 0
     stage = ibis.cases(
         (customer, CODE["expand"]),
         ((m.deals > 0) | (accepted & awake), CODE["convert"]),
@@ -273,8 +263,9 @@ def _corrected(moments: ir.Table) -> ir.Table:
     over = ibis.window(group_by="account", order_by="at")
     so_far = ibis.cumulative_window(group_by="account", order_by="at")
     moments = moments.mutate(before=moments.stage.lag().over(over))
-    changed = (moments.before.isnull() | (moments.before != moments.stage)).cast("int64")
-    moments = moments.mutate(changed=changed)
+    changed = moments.before.isnull() | (moments.before != moments.stage)
+    moments = moments.mutate(changed=changed.cast("int64"))
+    moments = moments.filter((moments.changed == 1) | moments.correction.notnull())
     moments = moments.mutate(answer=moments.changed.sum().over(so_far).cast("int64"))
     last = moments.correction.max().over(ibis.cumulative_window(group_by=["account", "answer"], order_by="at"))
     moments = moments.mutate(last=last)
