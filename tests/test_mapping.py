@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from plait.facts import CURRENCIES, KINDS, RULES
-from plait.sources.mapping import BadMapping, Column, read_mapping
+from plait.sources.form import Column
+from plait.sources.mapping import BadMapping, read_mapping
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.toml"))
 SMALL = """

@@ -1,7 +1,6 @@
 """Staging: what becomes of rows, good and bad, in every shape in which they come."""
 
-# ruff: noqa: DTZ001 - staged times are UTC without saying so
-# ruff: noqa: RUF001 - an en dash is what tells Windows-1252 from Latin-1
+# ruff: noqa: DTZ001, E501 - staged times are UTC without saying so; tables of cases are long
 
 from __future__ import annotations
 
@@ -28,6 +27,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from plait.sources.delimited import BrokenRow, Shape, parse, read_rows
 from plait.sources.file import UnreadableFile
 from plait.sources.mapping import BadMapping, read_mapping
 from plait.sources.staging import StagedFile, Staging, stage
@@ -545,6 +545,26 @@ stage(path({str(inbox)!r}), read_mapping(path({str(mapping)!r})), work=path({str
     assert [file.rows for file in files] == [1, 400_000]
     assert first in [path.stat().st_mtime_ns for path in work.glob("*.json")]
     assert list(work.glob("*.tmp")) == []
+
+
+def test_rows_do_not_depend_on_where_the_window_ends(tmp_path: Path) -> None:
+    """Quotes, line ends and letters of two bytes fall on every border of a window."""
+    path = tmp_path / "rows.csv"
+    path.write_text('a,"b\n""c"",",1\r\n\r\n"é",,\r\nbad,"x\r\n"y"z,,\r\n"",\r\n"last","\r\n",', newline="")
+    shape = Shape(",", 3)
+
+    def read(window: int) -> list[object]:
+        parts = list(read_rows(path, shape, start=0, line=1, window_size=window))
+        broken = [row for part in parts for row in part.broken]
+        return [
+            *(row for part in parts if part.lines.size for row in parse(part, shape, columns=None).to_pylist()),
+            *broken,
+        ]
+
+    whole = read(1 << 20)
+    assert [row["line"] for row in whole if isinstance(row, dict)] == [1, 4, 8]
+    assert [row.line for row in whole if isinstance(row, BrokenRow)] == [5, 6, 7]
+    assert all(read(window) == whole for window in range(1, 60))
 
 
 # -- anything that the csv module can write

@@ -1,9 +1,10 @@
 """Delimited text (CSV and its kin): where rows begin and end, which of them are whole, on which line each stands.
 
-The scan is plait's own, vectorised over the bytes: a quote of even rank opens, one of odd rank closes, a line end with an even
-number of quotes before it ends a row. Rows with too few or too many cells, or with a quote where none may stand, are set
-aside with their text; only the whole ones go to the parser, which must then give exactly as many rows. So no row can vanish,
-be glued to its neighbour or shift a column unseen. A broken quote costs its own line only: reading goes on with the next.
+The scan is plait's own, vectorised over the bytes: a quote of even rank opens, one of odd rank closes, a line end
+with an even number of quotes before it ends a row. Rows with too few or too many cells, or with a quote where none
+may stand, are set aside with their text; only the whole ones go to the parser, which must then give exactly as many
+rows. So no row can vanish, be glued to its neighbour or shift a column unseen. A broken quote costs its own line
+only: reading goes on with the next.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class BrokenRow:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A part of a file: the bytes of its whole rows, the line on which each begins, and the rows set aside."""
+    """A part of a file: the bytes of its whole rows, the line on which each begins, the rows set aside."""
 
     content: bytes
     lines: Positions
@@ -51,7 +52,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What every row of a file keeps to; `newline` is LF (with or without a CR before it) or, in old files, CR alone."""
+    """What every row of a file keeps to; `newline` is LF (a CR before it or not) or, in old files, CR alone."""
 
     delimiter: str
     width: int
@@ -178,9 +179,9 @@ def _last_row(window: bytes, rows: Rows, shape: Shape, line: int) -> Rows:
     return Rows(rows.content + tail.content, lines, [*rows.broken, *tail.broken], len(window), rows.newlines)
 
 
-def read_rows(path: Path, shape: Shape, *, start: int, line: int) -> Iterator[Rows]:
+def read_rows(path: Path, shape: Shape, *, start: int, line: int, window_size: int = WINDOW) -> Iterator[Rows]:
     """Read a file from the byte and line at which its rows begin, window by window."""
-    size, pending, ended = WINDOW, b"", False
+    size, pending, ended = window_size, b"", False
     with path.open("rb") as stream:
         stream.seek(start)
         while not ended or pending:
@@ -195,17 +196,17 @@ def read_rows(path: Path, shape: Shape, *, start: int, line: int) -> Iterator[Ro
             rows = scan(window, shape, line=line, final=final)
             pending = pending[rows.consumed :]
             line += rows.newlines
-            size = _next_size(size, rows)
+            size = _next_size(size, rows, window_size)
             yield rows
 
 
-def _next_size(size: int, rows: Rows) -> int:
+def _next_size(size: int, rows: Rows, usual: int) -> int:
     if not rows.consumed:
         if size >= LONGEST_LINE:
             raise RowsLost(f"a line of more than {LONGEST_LINE >> 20} MiB: this is no text with rows")
         return size * 2
     wrong_quote = bool(rows.broken) and rows.broken[-1].rule == WRONG_QUOTE
-    return SMALL_WINDOW if wrong_quote else min(size * 2, WINDOW)
+    return min(SMALL_WINDOW, usual) if wrong_quote else min(size * 2, usual)
 
 
 def parse(rows: Rows, shape: Shape, *, columns: Sequence[int] | None) -> pa.RecordBatch:

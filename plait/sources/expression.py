@@ -1,8 +1,9 @@
 """Expressions: the values and conditions of a mapping as DuckDB SQL.
 
-A `[[file]]` becomes one query in layers, each a `with` part that reads only the one before: cells (blank is null), looked (what
-other files say), texts (every value as text), typed (times, numbers), judged (the first rule that a row breaks). Equal
-expressions are computed once. Names in the query are plait's own, text of the mapping is always an escaped literal.
+A `[[file]]` becomes one query in layers, each a `with` part that reads only the one before: cells (blank is null),
+looked (what other files say), texts (every value as text), typed (times, numbers), judged (the first rule that a row
+breaks). Equal expressions are computed once. Names in the query are plait's own, text of the mapping is always an
+escaped literal.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from plait.facts import CURRENCIES, KINDS, RULES, FactRule
-from plait.sources.mapping import (
+from plait.sources.form import (
     NUMBERS,
     REQUIRED,
     Column,
@@ -26,12 +27,15 @@ from plait.sources.mapping import (
 )
 from plait.sources.table import literal
 
-FACT_COLUMNS = {
-    "id": "varchar", "source": "varchar", "kind": "varchar", "occurred_at": "timestamp", "recorded_at": "timestamp",
-    "keys": "varchar", "object_id": "varchar", "amount": "decimal(18, 4)", "currency": "varchar", "quantity": "decimal(20, 10)",
-    "channel": "varchar", "campaign": "varchar", "partner": "varchar", "product": "varchar", "owner": "varchar",
-    "text": "varchar", "detail": "varchar", "file": "varchar", "line": "bigint",
+_TYPED = {
+    "occurred_at": "timestamp", "recorded_at": "timestamp", "amount": "decimal(18, 4)", "quantity": "decimal(20, 10)",
+    "line": "bigint",
 }  # fmt: skip
+_STAGED = (
+    "id source kind occurred_at recorded_at keys object_id amount currency quantity "
+    "channel campaign partner product owner text detail file line"
+)
+FACT_COLUMNS = {name: _TYPED.get(name, "varchar") for name in _STAGED.split()}
 _BLANKS = "' \t\r\n' || chr(160)"
 _DAY, _CLOCK = r"\d{4}-\d\d-\d\d", r"[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?"
 _NAIVE = f"{_DAY}(?:{_CLOCK})?"
@@ -254,7 +258,8 @@ judged as (select *, case {broken} end as broken from typed)"""
         self.check(active, "occurred_at", "not a time", _time_help(value), value=text,
                    broken=f"{text} is not null and {naive} is null and {aware} is null")  # fmt: skip
         if zone is None:
-            self.check(active, "occurred_at", "time without a zone", "write the timezone of the source into the mapping",
+            self.check(active, "occurred_at", "time without a zone",
+                       "write the timezone of the source into the mapping",
                        broken=f"{naive} is not null and {aware} is null", value=text)  # fmt: skip
             return aware
         if zone in ("UTC", "Etc/UTC", "Etc/GMT", "GMT"):
@@ -305,7 +310,8 @@ def _normalised(name: str, sql: str) -> str:
 
 def _iso(text: str) -> tuple[str, str]:
     trimmed = f"trim({text})"
-    naive = f"case when regexp_full_match({trimmed}, {literal(_NAIVE)}) then try_cast(replace({trimmed}, ',', '.') as timestamp) end"
+    local = f"try_cast(replace({trimmed}, ',', '.') as timestamp)"
+    naive = f"case when regexp_full_match({trimmed}, {literal(_NAIVE)}) then {local} end"
     # The engine wants seconds, +02:00 with its colon, and no blank before it.
     written = f"replace(replace(upper({trimmed}), 'UTC', 'Z'), ',', '.')"
     written = f"regexp_replace({written}, '([T ]\\d\\d:\\d\\d)( ?[Z+-])', '\\1:00\\2')"

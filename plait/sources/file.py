@@ -1,7 +1,7 @@
 """Files of a folder: found, unpacked, decoded. What comes out is a plain file in UTF-8, whatever went in.
 
-A file that was never packed and is UTF-8 already is read where it lies; everything else is written as a stream to a working
-copy, which is removed once it is staged.
+A file that was never packed and is UTF-8 already is read where it lies; everything else is written as a stream to a
+working copy, which is removed once it is staged.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from plait.sources.mapping import FileMapping
+from plait.sources.form import FileMapping
 
 CHUNK = 1 << 20
 MOST_EXPANSION, FREE_EXPANSION = 200, 1 << 30  # text packs 3 to 30 fold; below 1 GiB even 1000 fold harms nobody
@@ -27,7 +27,8 @@ MOST_BYTES = 50 << 30
 SAMPLE = 1 << 20  # bytes from the first one that is not UTF-8, on which an encoding is judged
 TEXT = ("csv", "jsonl")
 _SUFFIXES = {
-    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".xlsx": "xlsx",
+    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl",
+    ".parquet": "parquet", ".xlsx": "xlsx",
 }  # fmt: skip
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -47,7 +48,7 @@ class UnreadableFile(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file that a pattern fits, or one member of an archive: `name` is what people call it, `digest` of its bytes on disk."""
+    """A file that a pattern fits, or a member of an archive: `name` for people, `digest` of its bytes on disk."""
 
     name: str
     path: Path
@@ -67,7 +68,7 @@ class Plain:
 
 
 def pattern_fits(pattern: str, name: str) -> bool:
-    """Tell whether a glob fits a relative path: `*` and `?` stay inside a folder, `**/` goes through any number of them."""
+    """Tell whether a glob fits a relative path: `*` and `?` stay inside a folder, `**/` goes through any."""
     parts = re.split(r"(\*\*/|\*|\?)", pattern)
     known = {"**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}
     return re.fullmatch("".join(known.get(part, re.escape(part)) for part in parts), name) is not None
@@ -167,8 +168,9 @@ def check_expansion(name: str, size: int, packed: int) -> None:
     if size > MOST_BYTES or (size > FREE_EXPANSION and size > MOST_EXPANSION * packed):
         raise UnreadableFile(
             name,
-            f"unpacks to {size:,} bytes or more from {packed:,}: more than {MOST_EXPANSION} fold over {FREE_EXPANSION >> 30} GiB, or "
-            f"{MOST_BYTES >> 30} GiB in all, is not unpacked; unpack it yourself if you trust it",
+            f"unpacks to {size:,} bytes or more from {packed:,}: more than {MOST_EXPANSION} fold over "
+            f"{FREE_EXPANSION >> 30} GiB, or {MOST_BYTES >> 30} GiB in all, is not unpacked; "
+            "unpack it yourself if you trust it",
         )
 
 
@@ -268,7 +270,8 @@ def _first_undecodable(path: Path, encoding: str) -> int | None:
 def _undecodable(found: Found, encoding: str, position: int) -> UnreadableFile:
     return UnreadableFile(
         found.name,
-        f"is not {encoding}: byte {position:,} does not decode; take `encoding` out of the [[file]] to have it detected, or correct it",
+        f"is not {encoding}: byte {position:,} does not decode; take `encoding` out of the [[file]] "
+        "to have it detected, or correct it",
     )
 
 
@@ -292,9 +295,9 @@ def _decode(found: Found, path: Path, encoding: str, target: Path) -> Path:
 def detect_encoding(name: str, path: Path) -> str:
     """Tell the encoding of a text file, or refuse to guess and name the candidates.
 
-    A byte-order mark decides; then strict UTF-8 over the whole file; then the habits of the old encodings: UTF-16 has a zero
-    byte at every other place, Korean (CP949, of which EUC-KR is a part) writes runs of byte pairs that decode to Hangul,
-    Western European text has single letters above ASCII between plain ones.
+    A byte-order mark decides; then strict UTF-8 over the whole file; then the habits of the old encodings: UTF-16 has
+    a zero byte at every other place, Korean (CP949, of which EUC-KR is a part) writes runs of byte pairs that decode
+    to Hangul, Western European text has single letters above ASCII between plain ones.
     """
     with path.open("rb") as stream:
         head = stream.read(SAMPLE)

@@ -37,7 +37,7 @@ class RefusedRows:
     def add_broken(self, rows: Iterable[BrokenRow]) -> None:
         """Add rows that do not have the shape of their file."""
         for row in rows:
-            step = "correct the row: a cell that holds a delimiter, a quote or a line break stands in quotes, inner quotes doubled"
+            step = "put cells that hold a delimiter, a quote or a line break into quotes, and double the quotes inside"
             self._add(
                 Refusal(
                     self.source,

@@ -1,8 +1,8 @@
 """Staging: files become Parquet files of facts and of refused rows, ready to be committed by the store.
 
-Everything cheap is checked for all files first. Then each file is read once by the engine, in bounded memory; a second time only
-where rows were refused or gave no fact. A file that is finished is never staged again while its part lies in the working folder,
-so a load that was killed goes on where it stopped.
+Everything cheap is checked for all files first. Then each file is read once by the engine, in bounded memory; a
+second time only where rows were refused or gave no fact. A file that is finished is never staged again while its part
+lies in the working folder, so a load that was killed goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from plait.sources.file import (
     remove_copy,
     write_through,
 )
-from plait.sources.mapping import BadMapping, Control, FileMapping, Lookup
-from plait.sources.mapping import Mapping as SourceMapping
+from plait.sources.form import BadMapping, Control, FileMapping, Lookup
+from plait.sources.form import Mapping as SourceMapping
 from plait.sources.refusal import RefusedRows
 from plait.sources.table import Table, Tally, literal, open_table
 
@@ -88,8 +88,8 @@ def stage(
 ) -> Staging:
     """Turn the files of a folder (or one file) into staged facts and refused rows, by a mapping.
 
-    `recorded_at` is when we came to know, with its zone; `work` is a folder for parts and working copies, kept between a killed
-    load and the next. Raises `UnreadableFile` or `BadMapping` before anything is staged.
+    `recorded_at` is when we came to know, with its zone; `work` is a folder for parts and working copies, kept
+    between a killed load and the next. Raises `UnreadableFile` or `BadMapping` before anything is staged.
     """
     if recorded_at.tzinfo is None:
         raise ValueError("recorded_at needs its timezone")

@@ -1,8 +1,8 @@
 """Tables: the formats that plait reads, each as Arrow batches and the SQL that makes text cells of them.
 
-Every table gives a relation named `raw` with `line`, and a query over it whose columns are `line`, one text column `x0`, `x1`
-... for each name asked for, `shaped` (false where the row is no row of this format) and, when asked for, the whole row as
-JSON text.
+Every table gives a relation named `raw` with `line`, and a query over it whose columns are `line`, one text column
+`x0`, `x1` ... for each name asked for, `shaped` (false where the row is no row of this format) and, when asked for,
+the whole row as JSON text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ from plait.facts import nearest
 from plait.sources import delimited
 from plait.sources.delimited import BrokenRow
 from plait.sources.file import Found, Plain, UnreadableFile, check_expansion
-from plait.sources.mapping import BadMapping
+from plait.sources.form import BadMapping
 
 JSON_WINDOW = 4 << 20
 SHEET_ROWS = 10_000
@@ -244,7 +244,7 @@ def _names_in(head: bytes) -> list[str]:
 
 def _json_batch(window: bytes, line: int, schema: pa.Schema) -> pa.RecordBatch:
     lines, texts = _lines(quote_numbers(window))
-    columns = [pa.array(lines + line), texts]
+    columns: list[pa.Array[Any]] = [pa.array(lines + line), texts]
     if "row" in schema.names:
         columns.append(_lines(window)[1])
     return pa.RecordBatch.from_arrays(columns, schema=schema)

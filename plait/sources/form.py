@@ -1,0 +1,136 @@
+"""Forms: what a mapping is, once it is understood: files, facts, values, conditions, control totals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Dict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+REQUIRED = ("kind", "id", "occurred_at")
+NUMBERS = ("amount", "quantity")
+
+
+class BadMapping(ValueError):
+    """A mapping that cannot be used; the message lists every problem found."""
+
+    def __init__(self, path: str, problems: Sequence[str]) -> None:
+        super().__init__(
+            f"{path}: " + ("\n" + "\n".join(f"- {p}" for p in problems) if len(problems) > 1 else problems[0])
+        )
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the file, by its trimmed name."""
+
+    name: str
+
+
+Template = tuple[Column | str, ...]
+"""Constant texts and columns, to be put one after the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A value found in another file of the folder: where column `key` has our value, take column `value`."""
+
+    file: str
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """How one field of a fact is made from a row: `source`, then `map`, then `lookup`, then `otherwise`."""
+
+    template: Template
+    map: tuple[tuple[str, str], ...] = ()
+    only: bool = False
+    lookup: Lookup | None = None
+    otherwise: Template | None = None
+    formats: tuple[str, ...] = ()
+    timezone: str | None = None
+    minor: bool = False
+    decimal: str | None = None
+
+    def columns(self) -> list[str]:
+        """Give the names of the columns it reads."""
+        return [part.name for part in (*self.template, *(self.otherwise or ())) if isinstance(part, Column)]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A test of one column: it has one of `values`, or none of them (`negated`), or is filled in (`present`)."""
+
+    column: str
+    values: tuple[str, ...] = ()
+    negated: bool = False
+    present: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FactMapping:
+    """One fact that a row gives where all conditions of `when` hold."""
+
+    fields: Dict[str, Value]
+    keys: tuple[tuple[str, Value], ...]
+    detail: tuple[tuple[str, Value], ...]
+    when: tuple[Condition, ...]
+
+    def values(self) -> list[Value]:
+        """Give every value of the fact."""
+        return [*self.fields.values(), *(value for _, value in (*self.keys, *self.detail))]
+
+    def columns(self) -> list[str]:
+        """Give the names of the columns it reads."""
+        return [name for value in self.values() for name in value.columns()] + [c.column for c in self.when]
+
+
+@dataclass(frozen=True, slots=True)
+class FileMapping:
+    """How files of one shape are read, and the facts their rows give."""
+
+    patterns: tuple[str, ...]
+    source: str
+    facts: tuple[FactMapping, ...]
+    timezone: str | None = None
+    currency: str | None = None
+    format: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    decimal: str = "."
+    sheet: str | None = None
+    skip: int = 0
+    member: str | None = None
+    nulls: tuple[str, ...] = ()
+
+    def lookups(self) -> list[Lookup]:
+        """Give the distinct lookups of its facts."""
+        found = (value.lookup for fact in self.facts for value in fact.values())
+        return list(dict.fromkeys(lookup for lookup in found if lookup))
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What the exporting system says a sum must be: of `kind` in `source`, before an instant (UTC), if one is given."""
+
+    source: str
+    kind: str
+    before: datetime | None
+    facts: int | None
+    amount: Decimal | None
+    currency: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A whole mapping file; `digest` is the SHA-256 of its bytes."""
+
+    name: str
+    files: tuple[FileMapping, ...]
+    controls: tuple[Control, ...]
+    digest: str
+    about: str = ""
