@@ -15,7 +15,7 @@ from rich.text import Text
 
 from plait import desk
 from plait.facts import KINDS
-from plait.measure import FLOAT_UNITS, MONEY_UNIT, TEXT_UNITS, Measure, Table
+from plait.measure import FLOAT_UNITS, MONEY_UNIT, TEXT_UNITS, Cell, Measure, Table
 from plait.report import rounded, shown
 from plait.store import Loaded
 
@@ -49,11 +49,12 @@ def print_table(table: Table, last: int | None = None) -> None:
     out = console()
     head, _, _ = table.measure.means.partition("\n")
     out.print(Text(table.measure.name, style="bold"), Text(head, style="dim"))
+    records = [rounded(record) for record in table.records()][-(last or 0) :]
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name, unit in table.columns.items():
-        grid.add_column(name, justify="right" if _is_number(unit) else "left")
-    records = [rounded(record) for record in table.records()]
-    for record in records[-last:] if last else records:
+        heading = name.replace("_", " ")  # so that a long one breaks between its words
+        grid.add_column(heading, justify="right" if _is_number(unit) else "left", min_width=_widest(records, name, unit))
+    for record in records:
         grid.add_row(*(shown(record[name], unit) for name, unit in table.columns.items()))
     out.print(grid if records else Text("no rows: nothing of this kind is known yet", style="dim"))
     for warning in table.warnings:
@@ -218,6 +219,11 @@ def _load_record(report: desk.LoadReport) -> dict[str, object]:
 def _money(fact: Mapping[str, object]) -> str:
     amount, currency = fact["amount"], fact["currency"]
     return f"{amount:,.2f} {currency}" if amount is not None else ""
+
+
+def _widest(records: list[dict[str, Cell]], name: str, unit: str) -> int:
+    """Give the width of a column's longest cell: a number is never cut."""
+    return max((len(shown(record[name], unit)) for record in records), default=0)
 
 
 def _is_number(unit: str) -> bool:

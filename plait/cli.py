@@ -54,6 +54,7 @@ class Refusal(click.ClickException):
 def _plainly() -> Iterator[None]:
     """Turn the errors that users can mend into one clear line and an exit code."""
     from plait.delta import TornTable
+    from plait.desk import NothingToLoad
     from plait.engine import QueryFailed, UnknownEngine
     from plait.measure import BadOption, UnknownMeasure
     from plait.settings import BadSettings
@@ -67,7 +68,7 @@ def _plainly() -> Iterator[None]:
         yield
     except (UnknownMeasure, BadOption, UnknownEngine) as error:
         raise Misuse(str(error.args[0])) from error
-    except (BadMapping, UnreadableFile, BadSettings, UnsafeHome, UnknownAccount, TornTable, SparkMissing) as error:
+    except (BadMapping, UnreadableFile, NothingToLoad, BadSettings, UnsafeHome, UnknownAccount, TornTable, SparkMissing) as error:
         raise Refusal(str(error.args[0])) from error
     except QueryFailed as error:
         raise Refusal(str(error)) from error
@@ -307,17 +308,17 @@ def demo(home: Path, accounts: int, seed: int, exports: Path | None) -> None:
     """Make a demo company's exports, load them as anyone's data, and print its board."""
     from plait import desk
     from plait.board import print_board, print_load
-    from plait.demo import write_demo
+    from plait.demo import END, write_demo
     from plait.settings import Settings
 
     folder = exports or home / "demo"
     with _plainly(), _progress() as progress:
         mapping = write_demo(folder, accounts=accounts, seed=seed)
         desk.set_up(home, Settings("Europe/Berlin", "EUR"))
-        report = desk.load(home, mapping.parent, mapping, now=_now(), progress=progress)
+        report = desk.load(home, folder / "exports", mapping, now=_now(), progress=progress)
     print_load(report)
     with _plainly():
-        print_board(home, now=_now())
+        print_board(home, now=_now(), as_of=END)
 
 
 @contextmanager

@@ -92,7 +92,8 @@ class DurableTable:
     def snapshot(self, version: int | None = None) -> Snapshot:
         """List the Parquet files of a version; a version whose files were vacuumed is refused."""
         table = self.handle(version)
-        actions = pa.table(table.get_add_actions(flatten=True))
+        # `pa.table` would import pandas first, half a second, to see whether this is one of its frames.
+        actions = pa.RecordBatchReader.from_stream(table.get_add_actions(flatten=True)).read_all()
         # `file_uris()` percent-encodes blanks and accents, which no engine decodes: join root and relative path instead.
         files = tuple(str(self.path / unquote(name)) for name in actions.column("path").to_pylist())
         if version is not None and not all(os.path.exists(name) for name in files):  # noqa: PTH110 - thousands of files

@@ -23,9 +23,18 @@ if TYPE_CHECKING:
 
     from plait.facts import Fact
     from plait.sources.mapping import Control
+    from plait.sources.mapping import Mapping as SourceMapping
     from plait.sources.staging import Staging
 
 Progress = Callable[[str, int, int], None]
+
+
+class NothingToLoad(ValueError):
+    """No file of the folder is one that the mapping reads."""
+
+    def __init__(self, folder: Path, mapping: SourceMapping) -> None:
+        patterns = ", ".join(pattern for file in mapping.files for pattern in file.patterns)
+        super().__init__(f"nothing in {folder} fits the patterns of {mapping.name}; it reads: {patterns}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +261,8 @@ def _staged(
     stated = read_mapping(mapping)
     with locked(home / "locks" / ".staging"):
         staging = stage(folder, stated, work=home / "staging", recorded_at=now, progress=progress)
+        if not staging.files:
+            raise NothingToLoad(folder, stated)
         parts = [
             Part(f.source, f.file, f.facts.stem, f.facts, f.refused, f.rows, f.accepted, f.refused_rows, f.without_fact)
             for f in staging.files

@@ -15,8 +15,6 @@ from datetime import datetime
 import duckdb
 import numpy as np
 import pyarrow as pa
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from plait import duck
 
@@ -140,6 +138,9 @@ def _connect(db: duckdb.DuckDBPyConnection, scope: str) -> None:
 
 def _components(one: np.ndarray, other: np.ndarray, count: int) -> np.ndarray:
     """Give each of `count` nodes the number of its connected component."""
+    from scipy.sparse import coo_array  # half a second to import, and only a load needs it
+    from scipy.sparse.csgraph import connected_components
+
     if not count:
         return np.zeros(0, dtype=np.int64)
     weights = np.ones(len(one), dtype=np.int8)

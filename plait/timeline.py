@@ -101,7 +101,7 @@ class Timeline:
         answer = measure.answer(self.facts(), read)
         sql = self.engine.sql(answer.rows)
         try:
-            rows = _rows(self.engine.run(answer.rows), measure)
+            rows = _rows(self.engine.run_sql(sql), measure)
             warnings = [says for caution in answer.cautions if (says := self._caution(caution))]
         except (duckdb.Error, pa.ArrowInvalid) as error:
             raise QueryFailed(measure.name, sql, error) from error
