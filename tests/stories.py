@@ -8,13 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import ibis
 import pyarrow as pa
+from homes import NOW, stored
 
 from plait.facts import KINDS, Fact, Refusal
 from plait.measure import Facts, Measure, Table
+from plait.timeline import open_timeline
 
 FIELDS = ("channel", "campaign", "partner", "product", "owner", "object_id", "text")
 TEXTS = (
@@ -42,7 +45,7 @@ REJECTS = pa.schema(
     dict.fromkeys(("source", "file", "field", "value", "rule", "next_step", "row"), pa.string())
     | {"line": pa.int64(), "recorded_at": pa.timestamp("us")}
 )
-RECORDED = datetime(2030, 1, 1, tzinfo=UTC)
+RECORDED = NOW
 
 
 def told(text: str) -> list[Fact]:
@@ -133,7 +136,10 @@ def _row(fact: Fact) -> dict[str, Any]:
 
 @dataclass
 class Story:
-    """Facts in memory that answer as a `Timeline` does: zone UTC, account and person are the story's own names."""
+    """Facts that answer as a `Timeline` does: in memory, or in a `home` that goes through store, identity and engine.
+
+    In memory account and person are the story's own names. The zone is UTC.
+    """
 
     facts: Sequence[Fact]
     refusals: Sequence[Refusal] = ()
@@ -141,11 +147,12 @@ class Story:
     currency: str | None = None
     con: Any = field(default_factory=ibis.duckdb.connect)
     built: Facts | None = None
+    home: Path | None = None
 
     def until(self, day: date | datetime) -> Story:
         """What had happened before a day began, or before an instant."""
         at = day if isinstance(day, datetime) else datetime(day.year, day.month, day.day)  # noqa: DTZ001
-        return Story(self.facts, self.refusals, at.replace(tzinfo=None), self.currency)
+        return Story(self.facts, self.refusals, at.replace(tzinfo=None), self.currency, home=self.home)
 
     def seen(self) -> Facts:
         """What a measure sees."""
@@ -153,6 +160,10 @@ class Story:
         return self.built
 
     def _build(self) -> Facts:
+        if self.home:
+            timeline = open_timeline(stored(self.home, self.facts), now=NOW).until(self.as_of)
+            self.con = timeline.engine.backend
+            return timeline.facts()
         seen = [fact for fact in self.facts if fact.occurred_at.replace(tzinfo=None) < self.as_of]
         refused = [
             {name: getattr(refusal, name, None) for name in REJECTS.names}
@@ -170,7 +181,7 @@ class Story:
         warnings = []
         for caution in answer.cautions:
             rows = self.rows(caution.where)
-            some = ", ".join(str(row[0]) for row in rows[:3])
+            some = ", ".join(str(row[0]) for row in rows[:3]) + (", ..." if len(rows) > 3 else "")
             warnings += [caution.says.format(n=len(rows), some=some)] if rows else []
         sql = str(ibis.to_sql(answer.rows, dialect="duckdb"))
         return Table(measure, self.as_of.replace(tzinfo=UTC), 1, read, self.rows(answer.rows), sql, warnings)

@@ -11,7 +11,7 @@ from plait.facts import Fact, Refusal
 from plait.measures.quality import source_health
 
 MAVEN = Path(__file__).parents[2] / "shared" / "data" / "crm_sales_opportunities" / "sales_pipeline.csv"
-LOADED = date(2030, 1, 1)
+LOADED = date(2030, 1, 2)
 
 
 def test_each_source_tells_what_it_delivered_and_how_fresh_it_is(story: Story) -> None:

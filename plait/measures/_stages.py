@@ -67,7 +67,7 @@ COUNTS = (
     "deals",
 )  # spells that are on, contracts that run, deals that are open
 INSTANTS = ("ordered_until", "paid_until", "won_at", "ended_at", "lead_at", "accepted_at")
-PLACES = ("answered", "accepted", "released", "lead", "disqualified")
+PLACES = ("answered", "acceptance", "standing")  # of the two latter the larger came last, and odd is yes
 MARKS = dict.fromkeys(COUNTS, "int64") | dict.fromkeys(INSTANTS, "timestamp") | dict.fromkeys(PLACES, "int64")
 MARKS |= {"correction": "int64"}
 
@@ -79,17 +79,22 @@ def ledger(facts: Facts) -> ir.Table:
     Stays of an account leave no hole and do not overlap, and two that follow each other differ.
     """
     moments = _corrected(_derived(_carried(facts)))
-    over = ibis.window(group_by="account", order_by="at")
+    over, so_far = (
+        ibis.window(group_by="account", order_by="at"),
+        ibis.cumulative_window(group_by="account", order_by="at"),
+    )
     stays = moments.mutate(from_stage=moments.stage.lag().over(over))
     stays = stays.filter(stays.from_stage.isnull() | (stays.from_stage != stays.stage))
+    # 365 days of 24 hours may end a local day early where the clock changed between: days never run backwards
+    stays = stays.mutate(from_on=stays["on"].max().over(so_far))
     return stays.select(
         "account",
         "stage",
         "from_stage",
+        "from_on",
         from_at=stays["at"],
-        from_on=stays["on"],
         to_at=stays["at"].lead().over(over),
-        to_on=stays["on"].lead().over(over),
+        to_on=stays.from_on.lead().over(over),
     )
 
 
@@ -131,7 +136,7 @@ def _carried(facts: Facts) -> ir.Table:
     return instants.select(
         "account",
         "at",
-        instants["on"].max().over(so_far).name("on"),  # at a clock change a day of 24 hours may end a local day early
+        "on",
         *(instants[name].max().over(so_far).name(name) for name in (*INSTANTS, *PLACES)),
         *(instants[name].sum().over(so_far).cast("int64").name(name) for name in COUNTS),
         "correction",
@@ -188,7 +193,7 @@ def _spells(facts: ir.Table, mark: str, days: int, *, until: str = "") -> ir.Tab
 def _turns(facts: ir.Table) -> ir.Table:
     """Give the steps of leads, deals and contracts, the ends of what won deals lend, and people's corrections.
 
-    `place` is the step's place in the account's history: of two kinds of step, the one with the larger place came last.
+    `place` is the step's place in the account's history, so that the largest tells which of two kinds came last.
     """
     steps = facts.filter(facts.kind.isin(TURNS))
     order = ["occurred_at", "source", "id"]
@@ -207,6 +212,9 @@ def _turns(facts: ir.Table) -> ir.Table:
     def when(test: ir.BooleanValue, value: ir.Value) -> ir.Value:
         return ibis.cases((test, value))
 
+    def last_of(yes: tuple[str, ...], no: tuple[str, ...]) -> ir.IntegerValue:
+        return ibis.cases((kind.isin(yes), steps.place * 2 + 1), (kind.isin(no), steps.place * 2))
+
     ended = (kind == "subscription.ended") & (steps.on_before.fill_null(1) == 1)
     named = stage_code(steps.text.strip().lower())
     moments = _moment(
@@ -217,10 +225,8 @@ def _turns(facts: ir.Table) -> ir.Table:
         ended_at=when(ended, at),
         lead_at=when(kind.isin(LEAD), at),
         accepted_at=when(kind.isin(ACCEPTED), at),
-        accepted=when(kind.isin(ACCEPTED), steps.place),
-        released=when(kind.isin(RELEASED), steps.place),
-        lead=when(kind.isin(LEAD), steps.place),
-        disqualified=when(kind == "lead.disqualified", steps.place),
+        acceptance=last_of(ACCEPTED, RELEASED),
+        standing=last_of(LEAD, ("lead.disqualified",)),
         correction=when(kind == "stage.set", steps.place * len(ORDER) + named),
         contracts=when(steps.thing == "contract", change),
         deals=when(steps.thing == "deal", change),
@@ -241,16 +247,16 @@ def _derived(moments: ir.Table) -> ir.Table:
     contracted = (m.contracts > 0) | m.ended_at.notnull()
     customer = (m.contracts > 0) | (m.ordered > 0) | ((m.paid > 0) & ~contracted) | holds(won_until > m["at"])
     left_at = ibis.greatest(m.ordered_until, m.ended_at, won_until, ibis.cases((~contracted, m.paid_until)))
-    lead = holds(m.lead > m.disqualified.fill_null(0)) & (left_at.isnull() | holds(m.lead_at >= left_at))
+    lead = holds(m.standing % 2 == 1) & (left_at.isnull() | holds(m.lead_at >= left_at))
     bought = m.ordered_until.notnull() & ~holds(m.accepted_at > m.ordered_until - window)  # what was accepted is won
-    accepted = holds(m.accepted > m.released.fill_null(0)) & ~bought
+    accepted = holds(m.acceptance % 2 == 1) & ~bought
     awake = m.awake > 0
     stage = ibis.cases(
         (customer, CODE["expand"]),
         ((m.deals > 0) | (accepted & awake), CODE["convert"]),
         (lead & awake, CODE["nurture"]),
         (left_at.notnull(), CODE["former_customer"]),
-        (holds(m.disqualified > m.lead.fill_null(0)), CODE["disqualified"]),
+        (holds(m.standing % 2 == 0), CODE["disqualified"]),
         (~awake, CODE["dormant"]),
         (m.answered.notnull(), CODE["capture"]),
         else_=CODE["attract"],

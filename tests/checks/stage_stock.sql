@@ -50,7 +50,7 @@ sums as (
         )) as lead_at,
         greatest(min(occurred_at), max(occurred_at) filter (
             kind not in (
-                'message.sent', 'message.opened', 'account.created', 'contact.created', 'lead.disqualified',
+                'message.sent', 'message.opened', 'account.created', 'contact.created', 'lead.disqualified', 'deal.changed',
                 'subscription.ended', 'invoice.issued', 'payment.refunded', 'ticket.resolved',
                 'spend.paid', 'payout.paid', 'cost.booked', 'fx.rate', 'stage.set', 'offer.made', 'initiative.started',
                 'initiative.delivered', 'incident.opened', 'incident.closed', 'skill.assessed'
