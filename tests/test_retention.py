@@ -120,7 +120,7 @@ moves = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(moves, st.sampled_from([1, 3, 12]))
 def test_what_moved_adds_up_to_the_end(told: list[tuple[str, str, int, int, int, str]], months: int) -> None:
     facts = [move(number, *one) for number, one in enumerate(told)]

@@ -106,7 +106,7 @@ sales = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(sales)
 def test_the_parts_add_up_to_the_whole(sold: list[tuple[str | None, int, int]]) -> None:
     facts = [order(n, account, day, Decimal(cents) / 100) for n, (account, day, cents) in enumerate(sold)]
@@ -126,8 +126,8 @@ def test_the_parts_add_up_to_the_whole(sold: list[tuple[str | None, int, int]]) 
     ],
 )
 def test_the_cd_shop_has_its_known_share_of_existing_customers(by: str, period: str, existing: float) -> None:
-    shares = dict(row[:2] for row in cd_shop().table(existing_revenue_share, by=by).rows)
-    assert round(shares[period], 4) == existing  # type: ignore[arg-type,call-overload]
+    rows = cd_shop().table(existing_revenue_share, by=by).rows
+    assert [round(float(str(row[1])), 4) for row in rows if row[0] == period] == [existing]
 
 
 CON = Story([]).con
@@ -152,5 +152,14 @@ def order(number: int, account: str | None, day: int, amount: Decimal) -> Fact:
     """Give an order `day` days after the first of 1997."""
     at = datetime.fromordinal(date(1997, 1, 1).toordinal() + day).replace(tzinfo=UTC)
     keys = {"account.story": account} if account else {}
-    told = {"source": "shop", "id": str(number), "object_id": str(number), "kind": "order.placed", "currency": "USD"}
-    return Fact(occurred_at=at, recorded_at=RECORDED, keys=keys, amount=amount, **told)
+    return Fact(
+        source="shop",
+        id=str(number),
+        kind="order.placed",
+        occurred_at=at,
+        recorded_at=RECORDED,
+        keys=keys,
+        object_id=str(number),
+        amount=amount,
+        currency="USD",
+    )

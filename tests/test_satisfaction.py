@@ -40,7 +40,7 @@ def test_csat_and_reviews_count_the_satisfied(story: Story) -> None:
     assert csat[7:] == (0.1535240439, 0.8464759561)  # as Agresti and Coull: 4 of 8, 0.5 +- 1.96 x sqrt(1 / 32)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.integers(0, 10), min_size=1, max_size=20))
 def test_the_score_lies_within_its_bounds(points: list[int]) -> None:
     lines = "\n".join(f"a 2026-01-05 nps.answered quantity={point}" for point in points)

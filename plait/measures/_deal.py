@@ -11,7 +11,12 @@ CLOSED = ("deal.won", "deal.lost")
 OWN = ("all", "month", "quarter", "year", "source")  # ways to split deals that need no further column
 
 
-def deals(facts: Facts, by: str = "all") -> ir.Table:
+def deal_facts(facts: Facts) -> ir.Table:
+    """Give all facts about deals."""
+    return facts.of("deal.opened", "deal.changed", *CLOSED)
+
+
+def deals(facts: Facts, by: str = "all", *, told: ir.Table | None = None) -> ir.Table:
     """Give one row a deal, known by source and object_id: its state, days, amount and, where `by` names one, a column.
 
     `state` is `deal.won`, `deal.lost` or `deal.opened`: the last of these that was told; closing goes before opening
@@ -19,7 +24,7 @@ def deals(facts: Facts, by: str = "all") -> ir.Table:
     agreed one of a won deal, the last quoted one of a lost deal closed without. `closed_on` is None while it is open;
     `valued_on` is the day that decides the exchange rate: of closing, or today.
     """
-    told = facts.of("deal.opened", "deal.changed", *CLOSED)
+    told = deal_facts(facts) if told is None else told
     told = told.mutate(
         closing=told.kind.isin(CLOSED).cast("int8"), deciding=told.kind != "deal.changed", priced=told.amount.notnull()
     )

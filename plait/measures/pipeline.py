@@ -8,7 +8,7 @@ from ibis import _
 
 from plait.measure import Answer, Bounds, Caution, Facts, measure
 from plait.measures._cohort import UNKNOWN, By, cohort
-from plait.measures._deal import CLOSED, deals
+from plait.measures._deal import CLOSED, deal_facts, deals
 from plait.measures._money import MONEY, alone, apart, each, in_one_currency, only, share
 
 Now = Literal["all", "channel", "campaign", "partner", "product", "owner", "source"]  # what can split a moment
@@ -65,7 +65,8 @@ def win_rate(facts: Facts, *, by: By = "all", denominator: Literal["closed", "cr
         win_rate=share(_.won, _.won + _.lost + _.open),
         win_rate_amount=share(_.won_amount, _.won_amount + _.lost_amount + _.open_amount),
     )
-    cautions = [_unpriced(found), apart(found, "amounts are left empty where a row has several")]
+    states = CLOSED if denominator == "closed" else (*CLOSED, "deal.opened")
+    cautions = [_unpriced(facts, *states), _apart(facts, "amounts are left empty where a row has several")]
     if denominator == "created":
         early = rows.filter(_.open * 5 > _.won + _.lost + _.open).order_by("cohort").select("cohort")
         cautions.append(Caution(early, "{n} rows are provisional ({some}): over a fifth of their deals is still open."))
@@ -88,7 +89,7 @@ def bookings(facts: Facts, *, by: By = "month") -> Answer:
     won = in_one_currency(facts, won.mutate(cohort=cohort(won, by, "closed_on")), day="closed_on")
     rows = won.group_by("cohort", currency=_.money_currency).agg(deals=_.count(), amount=_.money.sum())
     rows = rows.mutate(average=each(_.amount, _.deals)).select(*bookings.columns).order_by("cohort", "currency")
-    return Answer(rows, (_unpriced(won), apart(won, "each has rows of its own")))
+    return Answer(rows, (_unpriced(facts, "deal.won"), _apart(facts, "each has rows of its own")))
 
 
 @measure(
@@ -130,7 +131,7 @@ def pipeline(facts: Facts, *, by: Now = "all", trailing_days: Annotated[int, Bou
         win_rate=share(_.won, _.closed), coverage_needed=share(_.closed, _.won), amount=only(_.amount, _.currency)
     )
     rows = rows.mutate(expected=each(_.amount, _.closed, times=_.won)).filter(_.open + _.closed > 0)
-    cautions = (_unpriced(found.filter(is_open)), apart(found.filter(is_open), "amounts are left empty"))
+    cautions = (_unpriced(facts, "deal.opened"), _apart(facts, "amounts are left empty where a row has several"))
     return Answer(rows.select(*pipeline.columns).order_by("cohort"), cautions)
 
 
@@ -179,10 +180,8 @@ def pipeline_velocity(facts: Facts, *, by: Now = "all", trailing_days: Annotated
     rows = rows.filter(_.open + _.closed > 0).select(*pipeline_velocity.columns).order_by("cohort")
     backward = found.filter(_.won, _.days < 0).order_by("source", "object_id").select("object_id")
     backward_says = "{n} deals were won before they were opened ({some}): they have no cycle."
-    won_deals = found.filter(_.won)
-    return Answer(
-        rows, (_unpriced(won_deals), apart(won_deals, "amounts are left empty"), Caution(backward, backward_says))
-    )
+    several = _apart(facts, "amounts are left empty where a row has several")
+    return Answer(rows, (_unpriced(facts, "deal.won"), several, Caution(backward, backward_says)))
 
 
 def _known(amount: ir.DecimalValue, deals: ir.IntegerValue) -> ir.DecimalValue:
@@ -190,6 +189,13 @@ def _known(amount: ir.DecimalValue, deals: ir.IntegerValue) -> ir.DecimalValue:
     return ibis.ifelse(deals == 0, ibis.literal(0).cast(MONEY), amount)
 
 
-def _unpriced(found: ir.Table) -> Caution:
-    unpriced = found.filter(_.money.isnull()).order_by("source", "object_id").select("object_id")
+def _unpriced(facts: Facts, *states: str) -> Caution:
+    """Warn of deals in these states that have no amount; those with one are left out before anything is sorted."""
+    told = deal_facts(facts)
+    bare = told.anti_join(told.filter(_.amount.notnull()), ["source", "object_id"])
+    unpriced = deals(facts, told=bare).filter(_.state.isin(states)).order_by("source", "object_id").select("object_id")
     return Caution(unpriced, "{n} deals have no amount ({some}): they count as deals and add nothing to the amounts.")
+
+
+def _apart(facts: Facts, what: str) -> Caution:
+    return apart(in_one_currency(facts, deal_facts(facts)), what)

@@ -85,7 +85,8 @@ def recurring_revenue(facts: Facts, *, months: Annotated[int, Bounds(1, 60)] = 1
     currency that cannot be converted has rows of its own, as if it were another firm. The running month is left out. A
     contract of no known account counts as an account of its own.
     """
-    paid = contract_months(facts, contract_facts(facts)).mutate(day=first_day(_.month))
+    told = contract_facts(facts)
+    paid = contract_months(facts, told).mutate(day=first_day(_.month))
     later = paid.mutate(month=_.month + months).filter(_.month < running_month(facts))
     sides = paid.mutate(side=1).union(
         later.mutate(day=first_day(_.month), side=0)
@@ -114,4 +115,4 @@ def recurring_revenue(facts: Facts, *, months: Annotated[int, Bounds(1, 60)] = 1
         quick_ratio=share(_.new + _.expansion + _.reactivation, _.churn + _.contraction),
     )
     rows = rows.select(*recurring_revenue.columns).order_by("month", "currency")
-    return Answer(rows, (apart(sides, "each has rows of its own, as if it were another firm"),))
+    return Answer(rows, (apart(in_one_currency(facts, told), "each has rows of its own, as if it were another firm"),))

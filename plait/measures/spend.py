@@ -107,7 +107,7 @@ def _new_customers(won: ir.Table, by: str) -> ir.Table:
 def _first_contracts(facts: Facts) -> ir.Table:
     """Give what each account paid a month from the day of its first contracts on."""
     started = facts.of("subscription.started").filter(_.account.notnull())
-    started = started.mutate(first_on=_.occurred_on.min().over(group_by="account")).filter(_.occurred_on == _.first_on)
-    first = in_one_currency(facts, started).group_by("account")
+    firsts = started.group_by("account").agg(occurred_on=_.occurred_on.min())
+    first = in_one_currency(facts, started.semi_join(firsts, ["account", "occurred_on"])).group_by("account")
     first = first.agg(money=_.money.sum(), money_currency=alone(_.money_currency))
     return first.mutate(money=only(_.money, _.money_currency))
