@@ -53,7 +53,9 @@ def print_table(table: Table, last: int | None = None) -> None:
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name, unit in table.columns.items():
         heading = name.replace("_", " ")  # so that a long one breaks between its words
-        grid.add_column(heading, justify="right" if _is_number(unit) else "left", min_width=_widest(records, name, unit))
+        grid.add_column(
+            heading, justify="right" if _is_number(unit) else "left", min_width=_widest(records, name, unit)
+        )
     for record in records:
         grid.add_row(*(shown(record[name], unit) for name, unit in table.columns.items()))
     out.print(grid if records else Text("no rows: nothing of this kind is known yet", style="dim"))

@@ -68,7 +68,16 @@ def _plainly() -> Iterator[None]:
         yield
     except (UnknownMeasure, BadOption, UnknownEngine) as error:
         raise Misuse(str(error.args[0])) from error
-    except (BadMapping, UnreadableFile, NothingToLoad, BadSettings, UnsafeHome, UnknownAccount, TornTable, SparkMissing) as error:
+    except (
+        BadMapping,
+        UnreadableFile,
+        NothingToLoad,
+        BadSettings,
+        UnsafeHome,
+        UnknownAccount,
+        TornTable,
+        SparkMissing,
+    ) as error:
         raise Refusal(str(error.args[0])) from error
     except QueryFailed as error:
         raise Refusal(str(error)) from error

@@ -33,6 +33,11 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literals(texts: Iterable[str]) -> str:
+    """Quote texts for SQL, with commas between."""
+    return ", ".join(map(literal, texts))
+
+
 def text_list(texts: Iterable[str]) -> str:
     """Give texts as an SQL list of literals."""
-    return "[" + ", ".join(literal(text) for text in texts) + "]"
+    return f"[{literals(texts)}]"

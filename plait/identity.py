@@ -8,7 +8,6 @@ and the domain of a free-mail service never join anybody. Each join keeps the fa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -154,10 +153,6 @@ def _id_sql(scope: str, key: str) -> str:
     return f"'{scope[0]}' || left(md5({key}.name || chr(31) || {key}.value), 16)"
 
 
-def _strings(texts: Sequence[str]) -> str:
-    return ", ".join(duck.literal(text) for text in texts)
-
-
 _MEMBERS_SQL = """
 create or replace temp table key_sets as
 select keys, first_at, row_number() over (order by first_at, keys) as set_number
@@ -191,12 +186,12 @@ def _usable_sql() -> str:
             select scope, name, value, first_at from ranked
             union all  -- the company behind a business address: it names the account when no fact does, and joins nothing
             select 'account', 'domain', split_part(value, '@', 2), first_at from ranked
-            where name = 'email' and contains(value, '@') and split_part(value, '@', 2) not in ({_strings(FREE_MAIL)})
+            where name = 'email' and contains(value, '@') and split_part(value, '@', 2) not in ({duck.literals(FREE_MAIL)})
         ) group by scope, name, value
     )
     select seen.*, case
-        when name = 'email' and split_part(value, '@', 1) in ({_strings(ROLE_MAILBOXES)}) then 'role mailbox'
-        when name = 'domain' and value in ({_strings(FREE_MAIL)}) then 'free mail'
+        when name = 'email' and split_part(value, '@', 1) in ({duck.literals(ROLE_MAILBOXES)}) then 'role mailbox'
+        when name = 'domain' and value in ({duck.literals(FREE_MAIL)}) then 'free mail'
         when degree > if(scope = 'person', {PERSON_LIMIT}, {ACCOUNT_LIMIT}) then 'shared'
     end as why_not
     from seen left join degree using (scope, name, value);

@@ -245,7 +245,7 @@ def _write(
     rows = db.sql(
         f"select * from ({resolved}) where {among} order by bucket, account, person, occurred_at, source, id"
     ).to_arrow_reader(100_000)
-    where = None if buckets is None else f"bucket in ({', '.join(map(duck.literal, buckets))})"
+    where = None if buckets is None else f"bucket in ({duck.literals(buckets)})"
     table.replace(rows, where, stamp)
 
 

@@ -36,7 +36,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Timeline, T
     with spark_cluster(work) as address:
         spark = open_timeline(store, now=NOW, engine=address)
         yield open_timeline(store, now=NOW), spark
-        spark.engine.backend.con.stop()
+        spark.engine.backend._session.stop()
 
 
 @pytest.mark.parametrize("measure", load_measures().values(), ids=lambda m: m.name)

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from plait.duck import identifier, literal, literals
 from plait.facts import CURRENCIES, KINDS, RULES, FactRule
 from plait.sources.form import (
     NUMBERS,
@@ -25,7 +26,6 @@ from plait.sources.form import (
     Template,
     Value,
 )
-from plait.sources.table import literal
 
 _TYPED = {
     "occurred_at": "timestamp", "recorded_at": "timestamp", "amount": "decimal(18, 4)", "quantity": "decimal(20, 10)",
@@ -92,11 +92,6 @@ def lookup_table(lookups: Sequence[Lookup], lookup: Lookup) -> str:
     return f"lookup_{lookups.index(lookup)}"
 
 
-def text_list(texts: Sequence[str]) -> str:
-    """Write texts as an SQL list of literals, without brackets."""
-    return ", ".join(map(literal, texts))
-
-
 class _Compiler:
     def __init__(self, mapping: FileMapping, columns: Sequence[str], recorded_at: datetime, *, exponents: bool) -> None:
         self.mapping, self.exponents = mapping, exponents
@@ -136,7 +131,7 @@ judged as (select *, case {broken} end as broken from typed)"""
         known = f"case when {raw} >= '!' and {raw} < '~' then {raw} when trim({raw}, {_BLANKS}) <> '' then {raw} end"
         if not self.mapping.nulls:
             return known
-        return f"case when trim({raw}, {_BLANKS}) in ({text_list(self.mapping.nulls)}) then null else {known} end"
+        return f"case when trim({raw}, {_BLANKS}) in ({literals(self.mapping.nulls)}) then null else {known} end"
 
     # -- one fact
 
@@ -189,8 +184,8 @@ judged as (select *, case {broken} end as broken from typed)"""
         if condition.present is not None:
             return f"{cell} is not null" if condition.present else f"{cell} is null"
         if condition.negated:
-            return f"coalesce({cell} not in ({text_list(condition.values)}), true)" if condition.values else "true"
-        return f"coalesce({cell} in ({text_list(condition.values)}), false)" if condition.values else "false"
+            return f"coalesce({cell} not in ({literals(condition.values)}), true)" if condition.values else "true"
+        return f"coalesce({cell} in ({literals(condition.values)}), false)" if condition.values else "false"
 
     # -- values as text
 
@@ -226,7 +221,7 @@ judged as (select *, case {broken} end as broken from typed)"""
         else:
             allowed = [old for old, _ in value.map]
             step = f"allowed: {', '.join(allowed)}; add it to `map` or correct it"
-            absent, rule = f"({made}) not in ({text_list(allowed)})", "not in the map"
+            absent, rule = f"({made}) not in ({literals(allowed)})", "not in the map"
         self.check(active, name, rule, step, broken=absent, value=made)
 
     def json(self, named: Sequence[tuple[str, Value]], what: str, active: str) -> str:
@@ -349,7 +344,7 @@ def _number_shape(mark: str) -> str:
 
 def _minor_unit(currency: str) -> str:
     cases = " ".join(
-        f"when {currency} in ({text_list([c for c, d in CURRENCIES.items() if d == digits])}) then {unit}"
+        f"when {currency} in ({literals([c for c, d in CURRENCIES.items() if d == digits])}) then {unit}"
         for digits, unit in ((0, "1.0000"), (3, "0.0010"), (4, "0.0001"))
     )
     return f"cast(case {cases} else 0.0100 end as decimal(5, 4))"
@@ -360,7 +355,7 @@ def _select_facts(facts: Sequence[Mapping[str, str]], file: str) -> str:
     columns = []
     for name, kind in FACT_COLUMNS.items():
         made = [literal(file) if name == "file" else "line" if name == "line" else fact[name] for fact in facts]
-        columns.append(f"cast({_by_fact(made)} as {kind}) as {literal_name(name)}")
+        columns.append(f"cast({_by_fact(made)} as {kind}) as {identifier(name)}")
     active = [fact["active"] for fact in facts]
     source = (
         "judged"
@@ -368,11 +363,6 @@ def _select_facts(facts: Sequence[Mapping[str, str]], file: str) -> str:
         else f"(select *, unnest([{', '.join(map(str, range(len(facts))))}]) as n from judged)"
     )
     return f"select {', '.join(columns)} from {source} where broken is null and {_by_fact(active)}"
-
-
-def literal_name(name: str) -> str:
-    """Write a name as a quoted SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _by_fact(made: Sequence[str]) -> str:

@@ -55,7 +55,9 @@ def _stage(
     db.execute(
         f"create or replace temp table judged as select *, case {broken} end as broken, {more} - 1 as more from told"
     )
-    db.execute(f"copy (select * exclude (broken, more) from judged where broken is null) to {duck.literal(str(facts))} (format parquet)")
+    db.execute(
+        f"copy (select * exclude (broken, more) from judged where broken is null) to {duck.literal(str(facts))} (format parquet)"
+    )
     bad = db.execute(
         f"select line, broken, more, case broken {value} end, to_json(judged)::varchar from judged "
         "where broken is not null order by line"

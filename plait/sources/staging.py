@@ -19,6 +19,7 @@ from pathlib import Path
 
 import duckdb
 
+from plait.duck import literal
 from plait.sources.delimited import RowsLost
 from plait.sources.expression import Query, compile_file, lookup_table
 from plait.sources.file import (
@@ -35,7 +36,7 @@ from plait.sources.file import (
 from plait.sources.form import BadMapping, Control, FileMapping, Lookup
 from plait.sources.form import Mapping as SourceMapping
 from plait.sources.refusal import RefusedRows
-from plait.sources.table import Table, Tally, literal, open_table
+from plait.sources.table import Table, Tally, open_table
 
 MEMORY = "1500MB"
 FUTURE = "in the future of the load"

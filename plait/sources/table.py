@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet
 
+from plait.duck import literal
 from plait.facts import nearest
 from plait.sources import delimited
 from plait.sources.delimited import BrokenRow
@@ -29,11 +30,6 @@ from plait.sources.form import BadMapping
 JSON_WINDOW = 4 << 20
 SHEET_ROWS = 10_000
 _LF, _QUOTE, _BACKSLASH = 10, 34, 92
-
-
-def literal(text: str) -> str:
-    """Write a text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 @dataclass(slots=True)
