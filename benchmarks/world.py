@@ -36,7 +36,8 @@ def staged_sql(facts: int, people: int) -> str:
             when kind = 'spend.paid' then '{{}}'
             when kind like 'deal.%' or kind in ('invoice.issued', 'order.placed')
                 then '{{"account.crm":"A' || (p // 10) || '","domain":"firm' || (p // 10) || '.example"}}'
-            when dice % 3 = 0 then '{{"anonymous_id":"c' || p || '","email":"p' || p || '@firm' || (p // 10) || '.example"}}'
+            when dice % 3 = 0
+                then '{{"anonymous_id":"c' || p || '","email":"p' || p || '@firm' || (p // 10) || '.example"}}'
             when dice % 3 = 1 then '{{"anonymous_id":"c' || p || '"}}'
             else '{{"email":"p' || p || '@firm' || (p // 10) || '.example"}}'
         end as keys,
@@ -44,7 +45,8 @@ def staged_sql(facts: int, people: int) -> str:
             then 'o' || (p // 10) || '-' || (i % 5) end as object_id,
         case when kind like 'deal.%' or kind in ('invoice.issued', 'order.placed', 'spend.paid')
             then ((hash(i) % 1000000) / 100.0)::decimal(18, 4) end as amount,
-        case when kind like 'deal.%' or kind in ('invoice.issued', 'order.placed', 'spend.paid') then 'EUR' end as currency,
+        case when kind like 'deal.%' or kind in ('invoice.issued', 'order.placed', 'spend.paid')
+            then 'EUR' end as currency,
         null::decimal(20, 10) as quantity,
         ([{channels}])[1 + (hash(i * 3) % 8)::int] as channel,
         'campaign' || (hash(i * 5) % 200) as campaign, null::varchar as partner, 'product' || (i % 12) as product,

@@ -9,6 +9,15 @@ from plait.measure import Measure, registry
 from plait.measures import load_measures
 
 HERE = Path(__file__).parent
+KINDS_INTRO = (
+    "A fact is of one of these {} kinds. An unknown kind is refused with the nearest name. Besides what a kind needs, "
+    "every fact has `source`, `id`, `kind`, `occurred_at`, `recorded_at`; the amount is always positive, the kind "
+    "tells the direction."
+)
+MEASURES_INTRO = (
+    "Generated from the measures' docstrings by `make docs`. Ask one with `plait show NAME`; every answer carries its "
+    "definition, version and query."
+)
 
 
 def kinds_page() -> str:
@@ -18,9 +27,7 @@ def kinds_page() -> str:
         "",
         "Generated from `plait/facts.py` by `make docs`.",
         "",
-        f"A fact is of one of these {len(KINDS)} kinds. An unknown kind is refused with the nearest name. Besides what a kind "
-        "needs, every fact has `source`, `id`, `kind`, `occurred_at`, `recorded_at`; the amount is always positive, the kind "
-        "tells the direction.",
+        KINDS_INTRO.format(len(KINDS)),
     ]
     for stage in dict.fromkeys(kind.stage for kind in KINDS.values()):
         lines += ["", f"## {stage.capitalize()}", "", "| kind | means | owner | needs |", "|---|---|---|---|"]
@@ -41,12 +48,12 @@ def measures_page() -> str:
     lines = [
         "# Measures: questions with a definition",
         "",
-        "Generated from the measures' docstrings by `make docs`. Ask one with `plait show NAME`; every answer carries its "
-        "definition, version and query.",
+        MEASURES_INTRO,
         "",
     ]
-    lines += [f"* [{name}](#{name}): {measure.means.partition(chr(10))[0]}" for name, measure in sorted(registry.items())]
-    for _, measure in sorted(registry.items()):
+    measures = [measure for _, measure in sorted(registry.items())]
+    lines += [f"* [{measure.name}](#{measure.name}): {measure.means.partition(chr(10))[0]}" for measure in measures]
+    for measure in measures:
         lines += ["", *_measure_lines(measure)]
     return "\n".join(lines) + "\n"
 
@@ -59,7 +66,8 @@ def _measure_lines(measure: Measure) -> list[str]:
         lines += ["", "| option | allowed | default |", "|---|---|---|"]
     for option in measure.options.values():
         default = ",".join(option.default) if isinstance(option.default, tuple) else option.default
-        lines.append(f"| `--{option.name.replace('_', '-')}` | {option.allowed()} | {'none' if default is None else default} |")
+        default = "none" if default is None else default
+        lines.append(f"| `--{option.name.replace('_', '-')}` | {option.allowed()} | {default} |")
     if measure.origin:
         lines += ["", f"After {measure.origin}."]
     return lines

@@ -40,8 +40,9 @@ BOARD: dict[str, tuple[Mapping[str, object], int]] = {
 
 def console() -> Console:
     """Open the console; wide enough for a table where nobody looks."""
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=WIDTH)
+    # No markup: what people and systems write is text, and `[/x]` in it no order to the terminal.
+    found = Console(highlight=False, markup=False, emoji=False)
+    return found if found.is_terminal else Console(highlight=False, markup=False, emoji=False, width=WIDTH)
 
 
 def print_table(table: Table, last: int | None = None) -> None:
@@ -61,8 +62,8 @@ def print_table(table: Table, last: int | None = None) -> None:
     out.print(grid if records else Text("no rows: nothing of this kind is known yet", style="dim"))
     for warning in table.warnings:
         out.print(Text(f"! {warning}", style="yellow"))
-    about = f"owner {table.measure.owner}, version {table.version}, facts {table.facts_version}, as of {table.as_of:%Y-%m-%d %H:%M} UTC"
-    out.print(Text(about, style="dim"), "")
+    about = f"owner {table.measure.owner}, version {table.version}, facts {table.facts_version}"
+    out.print(Text(f"{about}, as of {table.as_of:%Y-%m-%d %H:%M} UTC", style="dim"), "")
 
 
 def print_board(home: Path, *, now: datetime, as_of: date | None = None) -> None:

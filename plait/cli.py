@@ -1,7 +1,7 @@
 """The command line: `plait load | show | story | measures | sources | store | demo | check`.
 
-Exit codes: 0 done, 1 refused (the data or the home), 2 misuse (the command). Heavy libraries are imported by the command
-that needs them, so that `plait --help` answers at once.
+Exit codes: 0 done, 1 refused (the data or the home), 2 misuse (the command). Heavy libraries are imported by the
+command that needs them, so that `plait --help` answers at once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The desk: what people do with plait, one function each. Command line, pages and jobs call these and nothing beneath."""
+"""The desk: what people do with plait, one function each. Command line, pages and jobs call only these."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from plait import duck, identity, timeline
 from plait.delta import locked
+from plait.facts import CURRENCIES, nearest
 from plait.engine import DUCKDB
 from plait.measure import Measure, Table, known_measure, registry
 from plait.measures import load_measures
-from plait.settings import FILE, Settings, read_settings, write_settings
-from plait.store import FACTS, REJECTS, Loaded, Part, SourceCount, Store, view_sql
+from plait.settings import FILE, BadSettings, Settings, read_settings, write_settings
+from plait.store import FACTS, ID_CONFLICT, REJECTS, Loaded, Part, SourceCount, Store, view_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
     from plait.facts import Fact
     from plait.sources.mapping import Control
     from plait.sources.mapping import Mapping as SourceMapping
-    from plait.sources.staging import Staging
+    from plait.sources.staging import StagedFile, Staging
 
 Progress = Callable[[str, int, int], None]
+FUTURE = "in the future of the load"  # the rule that a row may keep later
 
 
 class NothingToLoad(ValueError):
@@ -105,9 +107,20 @@ class Story:
 
 
 def set_up(home: Path, settings: Settings) -> None:
-    """Write a home's settings, unless it has some."""
-    if not (home / FILE).exists():
-        write_settings(home, settings)
+    """Write a home's settings; a home that holds facts keeps its own, and others are refused."""
+    if settings.currency is not None and settings.currency not in CURRENCIES:
+        hint = nearest(settings.currency, CURRENCIES)
+        raise BadSettings(f"{settings.currency!r} is no currency; {hint}use a code of ISO 4217 such as EUR.")
+    store = Store.open(home)
+    has = read_settings(home)
+    if (home / FILE).exists() and has == settings:
+        return
+    if store.snapshot().rows:
+        raise BadSettings(
+            f"{home} has zone {has.zone} and currency {has.currency or 'none'} already; "
+            f"to change them edit {FILE} there and run `plait store rebuild`."
+        )
+    write_settings(home, settings)
 
 
 def load(home: Path, folder: Path, mapping: Path, *, now: datetime, progress: Progress | None = None) -> LoadReport:
@@ -118,10 +131,10 @@ def load(home: Path, folder: Path, mapping: Path, *, now: datetime, progress: Pr
     store = Store.open(home)
     with _staged(home, folder, mapping, now, progress) as (staging, parts):
         files = store.append(parts, recorded_at=now)
-        shown = _first_refused(store, parts)
+        refused = _first_refused(store, parts)
     timeline.refresh(store, timeline.Derived.open(home))
     controls = [_check(store, control) for control in staging.controls]
-    return LoadReport(files, staging.not_read, shown, controls, store.snapshot().version)
+    return LoadReport(files, staging.not_read, refused, controls, store.snapshot().version)
 
 
 def add(home: Path, facts: Iterable[Fact], *, name: str, now: datetime) -> list[Loaded]:
@@ -129,9 +142,10 @@ def add(home: Path, facts: Iterable[Fact], *, name: str, now: datetime) -> list[
     from plait.sources.records import stage_facts
 
     store = Store.open(home)
-    parts = stage_facts(facts, name=name, work=home / "staging", recorded_at=now)
-    loaded = store.append(parts, recorded_at=now)
-    _remove(parts)
+    with locked(home / "locks" / ".staging"):
+        parts = stage_facts(facts, name=name, work=home / "staging", recorded_at=now)
+        loaded = store.append(parts, recorded_at=now)
+        _remove(parts)
     timeline.refresh(store, timeline.Derived.open(home))
     return loaded
 
@@ -164,7 +178,7 @@ def show(
     as_of: date | datetime | None = None,
     engine: str = DUCKDB,
 ) -> Table:
-    """Answer a measure from what had happened before `as_of` began (a day in the home's zone, or an instant), else by now."""
+    """Answer a measure from what had happened before `as_of` began (a day in the home's zone, or an instant)."""
     load_measures()
     measure = known_measure(name)
     measure.read_options(options or {})  # a misspelt option is told before any file is opened
@@ -197,7 +211,7 @@ def board(
 
 
 def story(home: Path, account: str, *, now: datetime, as_of: date | datetime | None = None) -> Story:
-    """Tell all that happened with one account; `account` is an id, a domain, a CRM id or the name it was entered with."""
+    """Tell all that happened with one account; `account` is an id, a domain, a CRM id or its name."""
     store = Store.open(home)
     opened = timeline.open_timeline(store, now=now)
     found = timeline.find_account(store, account)
@@ -218,10 +232,11 @@ def info(home: Path) -> Info:
 
 
 def compact(home: Path) -> int:
-    """Join the small files of a home; gives the newest version of its facts."""
-    store = Store.open(home)
+    """Join the small files of a home, delete those that nothing names; gives the newest version of its facts."""
+    store, derived = Store.open(home), timeline.Derived.open(home)
     version = store.compact()
-    timeline.refresh(store, timeline.Derived.open(home))
+    timeline.refresh(store, derived)
+    derived.clean()
     return version
 
 
@@ -263,18 +278,33 @@ def _staged(
         staging = stage(folder, stated, work=home / "staging", recorded_at=now, progress=progress)
         if not staging.files:
             raise NothingToLoad(folder, stated)
-        parts = [
-            Part(f.source, f.file, f.facts.stem, f.facts, f.refused, f.rows, f.accepted, f.refused_rows, f.without_fact)
-            for f in staging.files
-        ]
+        parts = _parts(home, staging.files)
         yield staging, parts
         _remove(parts)
+
+
+def _parts(home: Path, files: list[StagedFile]) -> list[Part]:
+    """Name what was staged; a file with rows refused as future is another one as soon as some of them have happened."""
+    refused = duck.text_list(str(file.refused) for file in files)
+    with duck.connect(home / "spill") as db:
+        rows = db.execute(
+            f"select file, count(*) from read_parquet({refused}) where starts_with(rule, ?) group by file", [FUTURE]
+        ).fetchall()
+    waiting: dict[str, int] = dict(rows)
+    return [
+        Part(
+            f.source, f.file, f"{f.facts.name.split('.')[0]}-{waiting.get(f.file, 0)}", f.facts, f.refused,
+            f.rows, f.accepted, f.refused_rows, f.without_fact,
+        )
+        for f in files
+    ]  # fmt: skip
 
 
 def _remove(parts: list[Part]) -> None:
     for part in parts:
         part.facts.unlink(missing_ok=True)
         part.refused.unlink(missing_ok=True)
+        part.facts.with_name(f"{part.facts.name.split('.')[0]}.json").unlink(missing_ok=True)
 
 
 def _first_facts(db: duckdb.DuckDBPyConnection, part: Part) -> list[dict[str, object]]:
@@ -285,16 +315,19 @@ def _first_facts(db: duckdb.DuckDBPyConnection, part: Part) -> list[dict[str, ob
 
 
 def _first_refused(store: Store, parts: list[Part], most: int = 20) -> list[Refused]:
-    """Give the first refused rows of a load, file by file."""
-    files = [part.file for part in parts]
+    """Give the first refused rows of these files: what breaks a rule, and ids that stand for something else already."""
+    facts, refused = (duck.text_list(map(str, paths)) for paths in zip(*((p.facts, p.refused) for p in parts), strict=True))
+    columns = "file, line, field, value, rule, next_step"
     with duck.connect(store.spill) as db:
         db.execute(view_sql("rejects", store.refused(), REJECTS))
         rows = db.execute(
+            f"""
+            select {columns} from read_parquet({refused})
+            union
+            select {columns} from rejects semi join (select source, file, line, id as value from read_parquet({facts}))
+                using (source, file, line, value) where rule = '{ID_CONFLICT}'
+            order by file, line, field limit {most}
             """
-            select distinct file, line, field, value, rule, next_step from rejects
-            where list_contains(?, file) order by file, line, field limit ?
-            """,
-            [files, most],
         ).fetchall()
     return [Refused(*row) for row in rows]
 

@@ -1,7 +1,7 @@
 """Engines: where a measure's expression runs. DuckDB in this process, or a Spark cluster when one machine is outgrown.
 
-Both read the same Parquet files of the same version, give naive UTC instants and, by the rules that measures keep, exactly
-the same rows.
+Both read the same Parquet files of the same version, give naive UTC instants and, by the rules that measures keep,
+exactly the same rows.
 """
 
 from __future__ import annotations

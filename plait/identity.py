@@ -1,9 +1,10 @@
 """Identity: which keys are one person, which are one company.
 
-Deterministic. Two keys of one fact are joined; what is joined directly or over others is one component (scipy). Its id is
-made from its oldest key, so it stays the same when later loads add keys, and a merge keeps the older id; building again
-from the facts gives the same ids. A key that is shared by more strangers than its limit, a role mailbox such as `info@`
-and the domain of a free-mail service never join anybody. Each join keeps the fact's keys and the day it was known.
+Deterministic. Two keys of one fact are joined; what is joined directly or over others is one component (scipy). Its id
+is made from its oldest key, so it stays the same when later loads add keys, and a merge keeps the older id; building
+again from the facts gives the same ids. A key that is shared by more strangers than its limit, a role mailbox such as
+`info@` and the domain of a free-mail service never join anybody. Each join keeps the fact's keys and the day it was
+known.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ STRENGTH = {"anonymous_id": 0, "phone": 1, "email": 2, "domain": 0}  # every oth
 
 ROLE_MAILBOXES = (  # RFC 2142 and what firms really use: whoever answers there, it is not one person
     "abuse accounting accounts admin administration billing booking buchhaltung careers contact contacto einkauf "
-    "enquiries finance hello help helpdesk hostmaster hr info infos inquiries invoice invoices it jobs kontakt legal mail "
-    "marketing media noc no-reply noreply office orders partners payments postmaster press privacy purchase purchasing "
-    "reception sales secretariat security service support team vertrieb webmaster"
+    "enquiries finance hello help helpdesk hostmaster hr info infos inquiries invoice invoices it jobs kontakt "
+    "legal mail marketing media noc no-reply noreply office orders partners payments postmaster press privacy "
+    "purchase purchasing reception sales secretariat security service support team vertrieb webmaster"
 ).split()
 FREE_MAIL = (  # mailboxes of the public: the domain says nothing about the employer
-    "163.com 126.com aim.com aol.com bluewin.ch daum.net duck.com email.com fastmail.com free.fr gmail.com gmx.at gmx.ch "
-    "gmx.com gmx.de gmx.net googlemail.com hanmail.net hey.com hotmail.co.uk hotmail.com hotmail.de hotmail.fr hotmail.it "
-    "icloud.com kakao.com laposte.net libero.it live.com live.fr mac.com mail.com mail.ru me.com msn.com naver.com nate.com "
-    "orange.fr outlook.com outlook.de outlook.fr pm.me proton.me protonmail.com qq.com rocketmail.com sfr.fr t-online.de "
-    "tutanota.com uol.com.br wanadoo.fr web.de yahoo.co.jp yahoo.co.uk yahoo.com yahoo.de yahoo.fr yandex.ru ymail.com "
-    "zoho.com"
+    "163.com 126.com aim.com aol.com bluewin.ch daum.net duck.com email.com fastmail.com free.fr gmail.com gmx.at "
+    "gmx.ch gmx.com gmx.de gmx.net googlemail.com hanmail.net hey.com hotmail.co.uk hotmail.com hotmail.de "
+    "hotmail.fr hotmail.it icloud.com kakao.com laposte.net libero.it live.com live.fr mac.com mail.com mail.ru "
+    "me.com msn.com naver.com nate.com orange.fr outlook.com outlook.de outlook.fr pm.me proton.me protonmail.com "
+    "qq.com rocketmail.com sfr.fr t-online.de tutanota.com uol.com.br wanadoo.fr web.de yahoo.co.jp yahoo.co.uk "
+    "yahoo.com yahoo.de yahoo.fr yandex.ru ymail.com zoho.com"
 ).split()
 
 IDENTITY = pa.schema([("keys", pa.string()), ("account", pa.string()), ("person", pa.string())])
@@ -92,7 +93,8 @@ def joins_of(db: duckdb.DuckDBPyConnection, owner: str) -> list[Join]:
             select mine.scope, mine.name, mine.value, met.keys, met.recorded_at from met
             join mine on json_extract_string(met.keys, '$."' || mine.name || '"') = mine.value
         )
-        select one.scope, one.name, one.value, two.name, two.value, arg_min(one.keys, one.recorded_at), min(one.recorded_at)
+        select one.scope, one.name, one.value, two.name, two.value,
+            arg_min(one.keys, one.recorded_at), min(one.recorded_at)
         from held as one join held as two on one.keys = two.keys and one.name < two.name
         group by all order by 7, 2, 3, 4, 5
         """,
@@ -184,9 +186,10 @@ def _usable_sql() -> str:
     seen as (
         select scope, name, value, min(first_at) as first_at from (
             select scope, name, value, first_at from ranked
-            union all  -- the company behind a business address: it names the account when no fact does, and joins nothing
+            union all  -- the company behind a business address names the account when no fact does
             select 'account', 'domain', split_part(value, '@', 2), first_at from ranked
-            where name = 'email' and contains(value, '@') and split_part(value, '@', 2) not in ({duck.literals(FREE_MAIL)})
+            where name = 'email' and contains(value, '@')
+                and split_part(value, '@', 2) not in ({duck.literals(FREE_MAIL)})
         ) group by scope, name, value
     )
     select seen.*, case
@@ -220,5 +223,6 @@ select key_sets.keys, coalesce(direct.account, employer.account, by_mail.belongs
 from key_sets
 join direct using (set_number)
 left join employer on direct.person = employer.person
-left join (select value, belongs_to from belongs where name = 'domain') as by_mail on by_mail.value = direct.mail_domain;
+left join (select value, belongs_to from belongs where name = 'domain') as by_mail
+    on by_mail.value = direct.mail_domain;
 """

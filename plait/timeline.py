@@ -66,8 +66,8 @@ class Derived:
 class Timeline:
     """Facts and identity as they stood before an instant.
 
-    `as_of` is the first instant not seen, naive UTC; `known_until` likewise for what had been recorded, None for all that
-    is known. `version` is the version of the facts.
+    `as_of` is the first instant not seen, naive UTC; `known_until` likewise for what had been recorded, None for all
+    that is known. `version` is the version of the facts.
     """
 
     engine: Engine
@@ -179,7 +179,10 @@ def find_account(store: Store, name: str) -> str:
         db.execute(view_sql("nodes", Derived.open(store.home).nodes.snapshot(), identity.NODES))
         wanted = name.strip().lower()
         rows = db.execute(
-            "select distinct belongs_to from nodes where scope = 'account' and (belongs_to = ? or lower(value) = ?) limit 2",
+            """
+            select distinct belongs_to from nodes
+            where scope = 'account' and (belongs_to = ? or lower(value) = ?) limit 2
+            """,
             [wanted, wanted],
         ).fetchall()
         if not rows:
@@ -193,8 +196,8 @@ def find_account(store: Store, name: str) -> str:
 
 def _accounts_named(db: duckdb.DuckDBPyConnection, store: Store, wanted: str) -> list[tuple[str]]:
     db.execute(view_sql("timeline", Derived.open(store.home).timeline.snapshot(), TIMELINE))
-    sql = "select distinct account from timeline where kind = 'account.created' and lower(text) = ? and account is not null"
-    return db.execute(sql, [wanted]).fetchall()
+    named = "kind = 'account.created' and lower(text) = ? and account is not null"
+    return db.execute(f"select distinct account from timeline where {named}", [wanted]).fetchall()
 
 
 def _changed_buckets(

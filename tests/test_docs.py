@@ -130,7 +130,8 @@ def test_the_source_of_the_walk_through_works(tmp_path: Path) -> None:
 def test_the_mapping_of_the_five_minutes_is_valid(tmp_path: Path) -> None:
     (mapping,) = blocks(DOCS / "getting-started.md", "toml")
     (tmp_path / "crm.toml").write_text(mapping)
-    (tmp_path / "deals.csv").write_text("deal_id,created,account_id,amount,stage,closed\n1,2026-01-05,A1,900,Won,2026-02-01\n")
+    header, row = "deal_id,created,account_id,amount,stage,closed", "1,2026-01-05,A1,900,Won,2026-02-01"
+    (tmp_path / "deals.csv").write_text(f"{header}\n{row}\n")
     home = tmp_path / "mine"
     desk.load(home, tmp_path / "deals.csv", tmp_path / "crm.toml", now=datetime(2026, 3, 1, tzinfo=UTC))
     table = desk.show(home, "win_rate", {"by": "month"}, now=datetime(2026, 3, 1, tzinfo=UTC))

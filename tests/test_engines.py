@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import pytest
+from cluster import spark_cluster
+from homes import stored
+from stories import draw_facts
 
 from plait.measure import Measure
 from plait.measures import load_measures
 from plait.timeline import Timeline, open_timeline
-from cluster import spark_cluster
-from stories import draw_facts
-from homes import stored
 
 pytestmark = pytest.mark.spark
 NOW = datetime(2030, 1, 2, tzinfo=UTC)

@@ -10,9 +10,9 @@ UNKNOWN = "(unknown)"
 
 
 def cohort(facts: ir.Table, by: str, day: str = "occurred_on") -> ir.StringValue:
-    """Give each row's group: `all`, `2026-03`, `2026-Q1`, `2026`, or the value of a column, `(unknown)` when it is empty.
+    """Give each row's group: `all`, `2026-03`, `2026-Q1`, `2026`, or a column's value.
 
-    `day` names the column of local days that decides the period.
+    An empty value is `(unknown)`. `day` names the column of local days that decides the period.
     """
     if by == "all":
         return ibis.literal("all")

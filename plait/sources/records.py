@@ -27,8 +27,8 @@ class NaiveTime(ValueError):
 def stage_facts(facts: Iterable[Fact], *, name: str, work: Path, recorded_at: datetime) -> list[Part]:
     """Judge facts and stage them, a part for each source; `name` tells in the store where they came from.
 
-    `recorded_at` is when we came to know; it takes the place of what a fact says of it. A fact that breaks a rule is refused
-    with its number in the order given as line.
+    `recorded_at` is when we came to know; it takes the place of what a fact says of it. A fact that breaks a rule is
+    refused with its number in the order given as line.
     """
     stamp = recorded_at.astimezone(UTC).replace(tzinfo=None)
     by_source: dict[str, list[dict[str, object]]] = {}
@@ -55,9 +55,8 @@ def _stage(
     db.execute(
         f"create or replace temp table judged as select *, case {broken} end as broken, {more} - 1 as more from told"
     )
-    db.execute(
-        f"copy (select * exclude (broken, more) from judged where broken is null) to {duck.literal(str(facts))} (format parquet)"
-    )
+    kept = "select * exclude (broken, more) from judged where broken is null"
+    db.execute(f"copy ({kept}) to {duck.literal(str(facts))} (format parquet)")
     bad = db.execute(
         f"select line, broken, more, case broken {value} end, to_json(judged)::varchar from judged "
         "where broken is not null order by line"
