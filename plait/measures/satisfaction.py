@@ -52,15 +52,16 @@ def satisfaction(facts: Facts, *, by: By = "month") -> ibis.Table:
         )
     )
     # An answer is worth 1 when it speaks for us, in NPS -1 when against: mean and variance follow from two counts.
-    added = ibis.ifelse(_.is_nps, 3.0, 4.0)
-    plus = _.happy + ibis.ifelse(_.is_nps, 0.75, 2.0)
-    minus = ibis.ifelse(_.is_nps, _.unhappy + 0.75, 0.0)
+    # Counts become doubles before a fraction is added: Spark takes 0.75 as a decimal and would cut the quotients.
+    happy_n, unhappy_n = _.happy.cast("float64"), _.unhappy.cast("float64")
+    plus = happy_n + ibis.ifelse(_.is_nps, 0.75, 2.0)
+    minus = ibis.ifelse(_.is_nps, unhappy_n + 0.75, 0.0)
     scored = counts.mutate(
         mean=share(_.points, _.answers),
         satisfied=share(_.happy, _.answers),
         dissatisfied=share(_.unhappy, _.answers),
         score=share(_.happy - ibis.ifelse(_.is_nps, _.unhappy, 0), _.answers),
-        n=_.answers + added,
+        n=_.answers.cast("float64") + ibis.ifelse(_.is_nps, 3.0, 4.0),
     ).mutate(middle=(plus - minus) / _.n, square=(plus + minus) / _.n)
     scored = scored.mutate(half=Z * ((_.square - _.middle * _.middle) / _.n).sqrt())
     return (
