@@ -1,9 +1,9 @@
 """A Delta Lake table whose commits survive a power cut.
 
-The library commits atomically but never calls fsync. So each commit made here is followed by `_make_durable`, which syncs
-every file, log entry and folder that the commits since the last durable one have touched, and then moves the durable mark.
-`DurableTable.open` looks at what lies above the mark: entries that were torn are cut off, and said aloud, because nothing
-above the mark was ever acknowledged.
+The library commits atomically but never calls fsync. So each commit made here is followed by `_make_durable`, which
+syncs every file, log entry and folder that the commits since the last durable one have touched, and then moves the
+durable mark. `DurableTable.open` looks at what lies above the mark: entries that were torn are cut off, and said aloud,
+because nothing above the mark was ever acknowledged.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class DurableTable:
     ) -> DurableTable:
         """Open a table, or create it empty; cut off what a power cut has torn.
 
-        `statistics` names the only columns whose smallest and largest values enter the log: others may hold personal data,
-        which a later delete would not reach there.
+        `statistics` names the only columns whose smallest and largest values enter the log: others may hold personal
+        data, which a later delete would not reach there.
         """
         table = cls(path, path.with_name(f".{path.name}.durable"))
         table._cut_torn_entries()
@@ -94,7 +94,7 @@ class DurableTable:
         table = self.handle(version)
         # `pa.table` would import pandas first, half a second, to see whether this is one of its frames.
         actions = pa.RecordBatchReader.from_stream(table.get_add_actions(flatten=True)).read_all()
-        # `file_uris()` percent-encodes blanks and accents, which no engine decodes: join root and relative path instead.
+        # `file_uris()` percent-encodes blanks and accents, which no engine decodes: join the paths instead.
         files = tuple(str(self.path / unquote(name)) for name in actions.column("path").to_pylist())
         if version is not None and not all(os.path.exists(name) for name in files):  # noqa: PTH110 - thousands of files
             raise TornTable(f"version {version} of {self.path.name} is no longer on disk; name a newer one.")
@@ -154,13 +154,23 @@ class DurableTable:
         return len(deleted)
 
     def metadata(self) -> Mapping[str, str]:
-        """Give the custom metadata of the newest commit."""
-        # Read from the entry itself: the library's `history()` finds nothing when the home's name holds a `#`.
-        for line in self._log(self.version()).read_text().splitlines():
-            about = json.loads(line).get("commitInfo")
-            if about:
-                return {name: value for name, value in about.items() if isinstance(value, str)}
-        return {}
+        """Give the custom metadata of the newest commit that wrote rows."""
+        return next((about for about, _ in self._commits() if not about.get("operation", "").startswith("VACUUM")), {})
+
+    def metadata_of(self, app: str) -> Mapping[str, str]:
+        """Give the custom metadata of the commit that carries an application; none when the log no longer has it."""
+        return next((about for about, apps in self._commits() if app in apps), {})
+
+    def _commits(self) -> Iterator[tuple[Mapping[str, str], set[str]]]:
+        """Give the metadata and the applications of each commit that the log still has, the newest first."""
+        # Read from the entries themselves: the library's `history()` finds nothing when the home's name holds a `#`.
+        for version in range(self.version(), -1, -1):
+            if not self._log(version).exists():
+                return
+            entries = [json.loads(line) for line in self._log(version).read_text().splitlines()]
+            about: dict[str, object] = next((entry["commitInfo"] for entry in entries if "commitInfo" in entry), {})
+            apps = {entry["txn"]["appId"] for entry in entries if "txn" in entry}
+            yield {name: value for name, value in about.items() if isinstance(value, str)}, apps
 
     def _log(self, version: int) -> Path:
         return self.path / "_delta_log" / f"{version:020d}.json"

@@ -1,13 +1,14 @@
 """The store: facts on disk, appended once, with the rows that were refused and the loads that brought them.
 
-Three Delta tables in the home: `facts`, `rejects`, `loads`. A load is one commit on `facts`, so it is there or it is not;
-`rejects` is written before it and `loads` after it, each under the name of the loaded file, so a load that was killed and
-is repeated leaves every row once. `(source, id)` is unique for ever: a fact that is known is skipped, the same id with
-other content is refused and the first one stays.
+Three Delta tables in the home: `facts`, `rejects`, `loads`. A load is one commit on `facts`, so it is there or it is
+not; `rejects` is written before it, `loads` after it from what the commit itself remembers, and neither takes a row
+that it has: a load that was killed and is repeated leaves every row once. `(source, id)` is unique for ever: a fact
+that is known is skipped, the same id with other content is refused and the first one stays.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -59,6 +60,7 @@ LOADS = pa.schema(
         ("recorded_at", INSTANT),
     ]
 )
+LOADED = "plait.loaded"  # what a commit on the facts remembers of its files: rows of `LOADS`
 CONTENT = [name for name in FACTS.names if name not in ("id", "source", "month", "recorded_at")]
 UNSAFE_IN_HOME = frozenset("%[]{}*?")  # engines read these as patterns, the table library as escapes
 ID_CONFLICT = "id_conflict"
@@ -73,8 +75,8 @@ class UnsafeHome(ValueError):
 class Part:
     """One read file on its way into the store: where its facts and refused rows lie, and what was counted.
 
-    `digest` names the file's content together with the mapping that read it; `facts` and `refused` are Parquet files with
-    the columns of `FACTS` (less `month`, plus `file` and `line`) and of `REJECTS`.
+    `digest` names the file's content together with the mapping that read it; `facts` and `refused` are Parquet files
+    with the columns of `FACTS` (less `month`, plus `file` and `line`) and of `REJECTS`.
     """
 
     source: str
@@ -157,12 +159,7 @@ class Store:
         with self._writing({part.source for part in parts}):
             new = [part for part in parts if not self.holds(part.app)]
             loaded = self._append(new, recorded_at) if new else []
-        was = [
-            Loaded(p.source, p.file, p.rows, p.accepted, p.refused_rows, p.without_fact, 0, 0)
-            for p in parts
-            if p not in new
-        ]
-        return loaded + was
+            return loaded + self._were([part for part in parts if part not in new])
 
     def refused(self) -> Snapshot:
         """List the files of the refused rows."""
@@ -183,7 +180,7 @@ class Store:
                 from (
                     select source, count(*) as facts, 0 as refused, 0 as files from facts group by source
                     union all select source, 0, count(*), 0 from rejects group by source
-                    union all select source, 0, 0, count(*) from loads group by source
+                    union all select source, 0, 0, count(distinct file) from loads group by source
                 ) group by source order by source
                 """
             ).fetchall()
@@ -198,7 +195,7 @@ class Store:
         return version
 
     def verify(self) -> list[str]:
-        """Check that every file is there, the counts agree with the log and no fact is stored twice; gives the faults."""
+        """Check that every file is there, the counts agree with the log and no fact is stored twice; give faults."""
         faults = []
         for table in (self.facts, self.rejects, self.loads):
             snapshot = table.snapshot()
@@ -228,21 +225,59 @@ class Store:
         with duck.connect(self.spill) as db:
             _stage(db, parts, self._stored(db, {part.source for part in parts}))
             loaded = _counted(db, parts)
-            if not self.rejects.holds(apps[0]):
-                self.rejects.append(
-                    db.sql(f"select {', '.join(REJECTS.names)} from refused").to_arrow_reader(50_000), apps
-                )
-            self.facts.append(db.sql(f"select {', '.join(FACTS.names)} from fresh").to_arrow_reader(50_000), apps)
-        stamp = recorded_at.replace(tzinfo=None)
-        rows = [
-            (p.source, p.file, p.digest, r.rows, r.accepted, r.refused, r.without_fact, r.added, r.known, stamp)
-            for p, r in zip(parts, loaded, strict=True)
-        ]
-        columns = [
-            pa.array(column, type=field.type) for column, field in zip(zip(*rows, strict=True), LOADS, strict=True)
-        ]
-        self.loads.append(pa.Table.from_arrays(columns, schema=LOADS), apps)
+            self._append_refused(db, parts, recorded_at)
+            rows = [_load_row(part, counts, recorded_at) for part, counts in zip(parts, loaded, strict=True)]
+            self.facts.append(
+                db.sql(f"select {', '.join(FACTS.names)} from fresh").to_arrow_reader(50_000),
+                apps,
+                {LOADED: json.dumps(rows)},
+            )
+        self._remember(rows)
         return loaded
+
+    def _append_refused(self, db: duckdb.DuckDBPyConnection, parts: Sequence[Part], recorded_at: datetime) -> None:
+        """Store the refused rows that are not there yet: from a killed load, or from the same file read before."""
+        columns = ", ".join(name for name in REJECTS.names if name != "recorded_at")
+        db.execute(view_sql("rejected", self.rejects.snapshot(), REJECTS))
+        among = f"list_contains({duck.text_list(part.file for part in parts)}, file)"
+        db.execute(
+            f"""
+            create temp table newly_refused as
+            select {columns} from refused except select {columns} from rejected where {among}
+            """
+        )
+        stamp = f"timestamp '{recorded_at.replace(tzinfo=None)}' as recorded_at"
+        rows = db.sql(f"select {columns}, {stamp} from newly_refused order by file, line").to_arrow_table()
+        if rows.num_rows:
+            self.rejects.append(rows, ())
+
+    def _were(self, parts: Sequence[Part]) -> list[Loaded]:
+        """Tell of files that are in already what their load counted, nothing of it added now."""
+        if not parts:
+            return []
+        for part in parts:
+            if not self.loads.holds(part.app):  # the load was killed before it was remembered
+                rows = json.loads(self.facts.metadata_of(part.app).get(LOADED, "[]"))
+                self._remember([row for row in rows if row[0] == part.source and row[2] == part.digest])
+        with duck.connect(self.spill) as db:
+            db.execute(view_sql("loads", self.loads.snapshot(), LOADS))
+            rows = db.execute(f"select {', '.join(LOADS.names)} from loads").fetchall()
+        counts = {f"{row[0]}:{row[2]}": row[3:9] for row in rows}
+        told = []
+        for p in parts:
+            here = (p.rows, p.accepted, p.refused_rows, p.without_fact, 0, 0)  # of a log that reaches back no longer
+            read, accepted, refused, without_fact, added, known = counts.get(p.app, here)
+            told.append(Loaded(p.source, p.file, read, accepted, refused, without_fact, 0, added + known))
+        return told
+
+    def _remember(self, rows: Sequence[Sequence[str | int]]) -> None:
+        """Write down what a load did with its files; `rows` are those of `LOADS` as JSON holds them."""
+        if not rows:
+            return
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        columns[-1] = [datetime.fromisoformat(str(at)) for at in columns[-1]]
+        arrays = [pa.array(column, type=field.type) for column, field in zip(columns, LOADS, strict=True)]
+        self.loads.append(pa.Table.from_arrays(arrays, schema=LOADS), [f"{row[0]}:{row[2]}" for row in rows])
 
     def _stored(self, db: duckdb.DuckDBPyConnection, sources: set[str]) -> bool:
         """Make the view `stored` of these sources' facts; tell whether there are any."""
@@ -253,6 +288,13 @@ class Store:
         return bool(files)
 
 
+def _load_row(part: Part, counts: Loaded, recorded_at: datetime) -> list[str | int]:
+    """Give the row of `LOADS` for a file, as JSON holds it."""
+    c, stamp = counts, recorded_at.replace(tzinfo=None).isoformat()
+    numbers = (c.rows, c.accepted, c.refused, c.without_fact, c.added, c.known)
+    return [part.source, part.file, part.digest, *numbers, stamp]
+
+
 def view_sql(name: str, snapshot: Snapshot, schema: pa.Schema) -> str:
     """Give the query that makes a view of a snapshot; without a file it is an empty one of the same columns."""
     if not snapshot.files:
@@ -260,13 +302,15 @@ def view_sql(name: str, snapshot: Snapshot, schema: pa.Schema) -> str:
         return f"create or replace temp view {name} as select {columns} where false"
     return (
         f"create or replace temp view {name} as select {', '.join(schema.names)} from read_parquet("
-        f"{duck.text_list(snapshot.files)}, union_by_name = true, hive_partitioning = true, hive_types_autocast = false)"
+        f"{duck.text_list(snapshot.files)}, union_by_name = true, "
+        "hive_partitioning = true, hive_types_autocast = false)"
     )
 
 
 def _sql_type(kind: pa.DataType) -> str:
     names = {pa.string(): "varchar", pa.int64(): "bigint", INSTANT: "timestamp", pa.date32(): "date"}
-    return names[kind] if kind in names else f"decimal({kind.precision}, {kind.scale})"
+    named = names.get(kind)
+    return named or f"decimal({kind.precision}, {kind.scale})"
 
 
 def _stage(db: duckdb.DuckDBPyConnection, parts: Sequence[Part], any_stored: bool) -> None:  # noqa: FBT001 - private
@@ -274,6 +318,7 @@ def _stage(db: duckdb.DuckDBPyConnection, parts: Sequence[Part], any_stored: boo
     facts = duck.text_list(str(part.facts) for part in parts)
     refused = duck.text_list(str(part.refused) for part in parts)
     content = f"hash({', '.join(CONTENT)})"
+    row = ", ".join(f"'{name}', new.{name}" for name in ("id", *CONTENT))
     db.execute(
         f"""
         create temp view new as
@@ -301,7 +346,8 @@ def _stage(db: duckdb.DuckDBPyConnection, parts: Sequence[Part], any_stored: boo
         union select distinct source, file, line, id from ranked_twins where differs;
         create temp view fresh as
         select * exclude (content) from new
-        anti join twins using (source, id) anti join known using (source, id) anti join conflicting using (source, file, line)
+        anti join twins using (source, id) anti join known using (source, id)
+        anti join conflicting using (source, file, line)
         union all
         select * exclude (content, differs, place) from ranked_twins
         anti join known using (source, id) anti join conflicting using (source, file, line) where place = 1;
@@ -309,7 +355,7 @@ def _stage(db: duckdb.DuckDBPyConnection, parts: Sequence[Part], any_stored: boo
         select {", ".join(REJECTS.names)} from read_parquet({refused})
         union all
         select new.source, new.file, new.line, 'id', min(new.id), '{ID_CONFLICT}', {duck.literal(CONFLICT_STEP)},
-            min(to_json(new))::varchar, min(new.recorded_at)
+            min(json_object({row}))::varchar, min(new.recorded_at)
         from new join conflicting using (source, file, line, id) group by new.source, new.file, new.line
         """
     )
