@@ -61,6 +61,11 @@ class Derived:
             DurableTable.open(home / "nodes", identity.NODES, (), ("scope", "name")),
         )
 
+    def clean(self) -> None:
+        """Delete the files that no kept version names."""
+        for table in (self.timeline, self.identity, self.nodes):
+            table.clean()
+
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
@@ -181,13 +186,14 @@ def find_account(store: Store, name: str) -> str:
         rows = db.execute(
             """
             select distinct belongs_to from nodes
-            where scope = 'account' and (belongs_to = ? or lower(value) = ?) limit 2
+            where scope = 'account' and (belongs_to = ? or lower(value) = ?) and belongs_to is not null
+            order by belongs_to limit 2
             """,
             [wanted, wanted],
         ).fetchall()
         if not rows:
             rows = _accounts_named(db, store, wanted)
-    if len(rows) == 1 and rows[0][0]:
+    if len(rows) == 1:
         return str(rows[0][0])
     if rows:
         raise UnknownAccount(f"{name!r} is more than one account: {', '.join(str(row[0]) for row in rows)}; use an id.")
@@ -213,6 +219,8 @@ def _changed_buckets(
     except (DeltaError, TornTable):  # the log no longer reaches back so far
         return None
     if set(was.files) - set(now.files):  # compacted: new files hold old facts
+        return None
+    if derived.identity.metadata().get(FACTS_VERSION) != str(was_version):  # killed between the two: what moved is lost
         return None
     added = Snapshot(now.root, now.version, tuple(set(now.files) - set(was.files)), 0)
     db.execute(view_sql("added", added, FACTS))
@@ -248,7 +256,7 @@ def _write(
     rows = db.sql(
         f"select * from ({resolved}) where {among} order by bucket, account, person, occurred_at, source, id"
     ).to_arrow_reader(100_000)
-    where = None if buckets is None else f"bucket in ({duck.literals(buckets)})"
+    where = None if buckets is None else f"bucket in ({duck.literals(buckets)})" if buckets else "false"
     table.replace(rows, where, stamp)
 
 
