@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -43,21 +44,31 @@ def read_settings(home: Path) -> Settings:
         return Settings()
     try:
         stated = tomllib.loads(path.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadSettings(f"{path} is no valid TOML: {error}.") from error
     unknown = set(stated) - {"zone", "currency"}
     if unknown:
         raise BadSettings(f"{path} names {', '.join(sorted(unknown))}; allowed are zone and currency.")
-    zone, currency = str(stated.get("zone", "UTC")), str(stated.get("currency", "")) or None
+    settings = Settings(str(stated.get("zone", "UTC")), str(stated.get("currency", "")) or None)
+    _check(settings, path)
+    return settings
+
+
+def _check(settings: Settings, path: Path) -> None:
+    """Refuse settings that nothing could be counted by."""
     try:
-        ZoneInfo(zone)
+        ZoneInfo(settings.zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadSettings(f"{path}: zone {zone!r} is no IANA time zone; write one such as 'Europe/Berlin'.") from None
-    return Settings(zone, currency)
+        raise BadSettings(
+            f"{path}: zone {settings.zone!r} is no IANA time zone; write one such as 'Europe/Berlin'."
+        ) from None
+    if settings.currency is not None and not re.fullmatch("[A-Z]{3}", settings.currency):
+        raise BadSettings(f"{path}: currency {settings.currency!r} is no code of ISO 4217; write one such as 'EUR'.")
 
 
 def write_settings(home: Path, settings: Settings) -> None:
-    """Write a home's settings file."""
+    """Write a home's settings file; settings that `read_settings` would refuse are refused here."""
+    _check(settings, home / FILE)
     home.mkdir(parents=True, exist_ok=True)
     text = WRITTEN.format(zone=f'"{settings.zone}"', currency=f'"{settings.currency or ""}"')
     (home / FILE).write_text(text, "utf-8")
