@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from plait import duck, identity, timeline
 from plait.delta import locked
-from plait.facts import CURRENCIES, nearest
 from plait.engine import DUCKDB
+from plait.facts import CURRENCIES, nearest
 from plait.measure import Measure, Table, known_measure, registry
 from plait.measures import load_measures
 from plait.settings import FILE, BadSettings, Settings, read_settings, write_settings
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from plait.sources.staging import StagedFile, Staging
 
 Progress = Callable[[str, int, int], None]
-FUTURE = "in the future of the load"  # the rule that a row may keep later
 
 
 class NothingToLoad(ValueError):
@@ -156,7 +155,7 @@ def try_out(home: Path, folder: Path, mapping: Path, *, now: datetime, progress:
         files = [Loaded(p.source, p.file, p.rows, p.accepted, p.refused_rows, p.without_fact, 0, 0) for p in parts]
         refused = duck.text_list(str(part.refused) for part in parts)
         rows = db.execute(
-            f"select file, line, field, value, rule, next_step from read_parquet({refused}) order by file, line limit 20"
+            f"select file, line, field, value, rule, next_step from read_parquet({refused}) order by all limit 20"
         )
         shown = [Refused(*row) for row in rows.fetchall()]
         facts = [fact for part in parts for fact in _first_facts(db, part)]
@@ -285,6 +284,8 @@ def _staged(
 
 def _parts(home: Path, files: list[StagedFile]) -> list[Part]:
     """Name what was staged; a file with rows refused as future is another one as soon as some of them have happened."""
+    from plait.sources.staging import FUTURE
+
     refused = duck.text_list(str(file.refused) for file in files)
     with duck.connect(home / "spill") as db:
         rows = db.execute(
@@ -316,7 +317,9 @@ def _first_facts(db: duckdb.DuckDBPyConnection, part: Part) -> list[dict[str, ob
 
 def _first_refused(store: Store, parts: list[Part], most: int = 20) -> list[Refused]:
     """Give the first refused rows of these files: what breaks a rule, and ids that stand for something else already."""
-    facts, refused = (duck.text_list(map(str, paths)) for paths in zip(*((p.facts, p.refused) for p in parts), strict=True))
+    facts, refused = (
+        duck.text_list(map(str, paths)) for paths in zip(*((p.facts, p.refused) for p in parts), strict=True)
+    )
     columns = "file, line, field, value, rule, next_step"
     with duck.connect(store.spill) as db:
         db.execute(view_sql("rejects", store.refused(), REJECTS))
