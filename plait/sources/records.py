@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,13 +16,17 @@ from plait import duck
 from plait.facts import RULES, Fact
 from plait.sources.expression import Check
 from plait.sources.refusal import RefusedRows
-from plait.store import FACTS, Part
+from plait.store import FACTS, MONEY, QUANTITY, Part
 
 STAGED = pa.schema([*[field for field in FACTS if field.name != "month"], ("file", pa.string()), ("line", pa.int64())])
 
 
 class NaiveTime(ValueError):
     """A fact whose instant has no time zone."""
+
+
+class NoSuchNumber(ValueError):
+    """An amount or a quantity that no fact can hold."""
 
 
 def stage_facts(facts: Iterable[Fact], *, name: str, work: Path, recorded_at: datetime) -> list[Part]:
@@ -77,12 +82,32 @@ def _row(fact: Fact, line: int, name: str, stamp: datetime) -> dict[str, object]
     return row | {
         "occurred_at": fact.occurred_at.astimezone(UTC).replace(tzinfo=None),
         "recorded_at": stamp,
-        "keys": _canonical(fact.keys),
+        "keys": _canonical({key: _normalised(key, value) for key, value in fact.keys.items()}),
+        "amount": _fitted(fact, fact.amount, MONEY),
+        "quantity": _fitted(fact, fact.quantity, QUANTITY),
         "detail": _canonical(fact.detail),
         "file": name,
         "line": line,
     }
 
 
+def _normalised(key: str, value: str) -> str:
+    """Write addresses one way, as files do."""
+    return value.strip().lower() if key in ("email", "domain") else value
+
+
 def _canonical(names: Mapping[str, str]) -> str:
-    return json.dumps(dict(names), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    known = {name: value for name, value in names.items() if value and not value.isspace()}
+    return json.dumps(known, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def _fitted(fact: Fact, number: Decimal | None, kind: pa.DataType) -> Decimal | None:
+    """Round a number to the places that are kept, half away from zero."""
+    if number is None:
+        return None
+    most = Decimal(10) ** (kind.precision - kind.scale)
+    if number.is_finite() and abs(number) < most:
+        fitted = number.quantize(Decimal(1).scaleb(-kind.scale), ROUND_HALF_UP)
+        if abs(fitted) < most:
+            return fitted
+    raise NoSuchNumber(f"fact {fact.id!r} has the number {number}; it must lie between -{most:,} and {most:,}.")
