@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,8 +81,11 @@ def _plainly() -> Iterator[None]:
         raise Refusal(str(error.args[0])) from error
     except QueryFailed as error:
         raise Refusal(str(error)) from error
-    except PermissionError as error:
-        raise Refusal(f"{error.filename} may not be read or written by this user: {error.strerror}.") from error
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise Refusal(
+            f"{where}{error.strerror or error}; choose another --home, or make room and rights there."
+        ) from error
 
 
 def _now() -> datetime:
@@ -93,9 +96,16 @@ def _as_of(text: str | None) -> date | datetime | None:
     if text is None:
         return None
     try:
-        return date.fromisoformat(text) if len(text) <= len("2026-01-31") else datetime.fromisoformat(text)
+        day = date.fromisoformat(text) if len(text) <= len("2026-01-31") else datetime.fromisoformat(text)
+        known = MINYEAR < day.year < MAXYEAR  # the first and the last year have days that UTC has not
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no day; write 2026-01-31 or 2026-01-31T10:00+01:00.") from None
+        known = False
+    if not known or (isinstance(day, datetime) and day.tzinfo is None):
+        raise click.BadParameter(
+            f"{text!r} is no day; write 2026-01-31, or an instant with its zone: 2026-01-31T10:00+01:00.",
+            param_hint="--as-of",
+        )
+    return day
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -118,10 +128,11 @@ def load(home: Path, folder: Path, mapping: Path, zone: str | None, currency: st
     """Load the exports in FOLDER (or one file); all of them or, if a file is unfit, nothing."""
     from plait import desk
     from plait.board import print_load
-    from plait.settings import Settings
+    from plait.settings import Settings, read_settings
 
     with _plainly(), _progress(quiet=as_json) as progress:
-        desk.set_up(home, Settings(zone or "UTC", currency))
+        has = read_settings(home)
+        desk.set_up(home, Settings(zone or has.zone, currency or has.currency))
         report = desk.load(home, folder, mapping, now=_now(), progress=progress)
     print_load(report, as_json=as_json)
     if not all(control.agrees for control in report.controls):

@@ -112,14 +112,13 @@ def set_up(home: Path, settings: Settings) -> None:
         raise BadSettings(f"{settings.currency!r} is no currency; {hint}use a code of ISO 4217 such as EUR.")
     store = Store.open(home)
     has = read_settings(home)
-    if (home / FILE).exists() and has == settings:
-        return
-    if store.snapshot().rows:
+    if has != settings and store.snapshot().rows:
         raise BadSettings(
             f"{home} has zone {has.zone} and currency {has.currency or 'none'} already; "
             f"to change them edit {FILE} there and run `plait store rebuild`."
         )
-    write_settings(home, settings)
+    if has != settings or not (home / FILE).exists():
+        write_settings(home, settings)
 
 
 def load(home: Path, folder: Path, mapping: Path, *, now: datetime, progress: Progress | None = None) -> LoadReport:
