@@ -214,15 +214,21 @@ select set_number, first_at,
 from members left join belongs using (scope, name, value)
 group by set_number, first_at;
 
+create or replace temp table placed as
+select direct.*, by_mail.belongs_to as mail_account
+from direct left join (select value, belongs_to from belongs where name = 'domain') as by_mail
+    on by_mail.value = direct.mail_domain;
+
 create or replace temp table employer as
-select person, arg_min(account, (first_at, account)) as account
-from direct where person is not null and account is not null group by person;
+select person,
+    arg_min(account, (first_at, account)) filter (account is not null) as account,
+    arg_min(mail_account, (first_at, mail_account)) filter (mail_account is not null) as mail_account
+from placed where person is not null group by person;
 
 create or replace temp table identity as
-select key_sets.keys, coalesce(direct.account, employer.account, by_mail.belongs_to) as account, direct.person
+select key_sets.keys,
+    coalesce(placed.account, employer.account, placed.mail_account, employer.mail_account) as account, placed.person
 from key_sets
-join direct using (set_number)
-left join employer on direct.person = employer.person
-left join (select value, belongs_to from belongs where name = 'domain') as by_mail
-    on by_mail.value = direct.mail_domain;
+join placed using (set_number)
+left join employer on placed.person = employer.person;
 """
