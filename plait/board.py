@@ -10,6 +10,7 @@ import click
 import simplejson
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -23,6 +24,7 @@ COLOURS = {
     "marketing": "magenta", "sales": "green", "service": "yellow", "product": "cyan", "finance": "blue", "it": "red",
     "hr": "bright_magenta", "partners": "bright_green",
 }  # fmt: skip
+WIDEST = 10_000
 WIDTH = 120  # where the output is no terminal, such as a file or a test
 
 # What a head of department looks at first: the measure, its options and how many of its last rows.
@@ -59,7 +61,11 @@ def print_table(table: Table, last: int | None = None) -> None:
         )
     for record in records:
         grid.add_row(*(shown(record[name], unit) for name, unit in table.columns.items()))
-    out.print(grid if records else Text("no rows: nothing of this kind is known yet", style="dim"))
+    if records:
+        needed = Measurement.get(out, out.options.update(max_width=WIDEST), grid).minimum
+        out.print(grid, width=max(out.width, needed), crop=False, no_wrap=True)  # a line may wrap, a number is whole
+    else:
+        out.print(Text("no rows: nothing of this kind is known yet", style="dim"))
     for warning in table.warnings:
         out.print(Text(f"! {warning}", style="yellow"))
     about = f"owner {table.measure.owner}, version {table.version}, facts {table.facts_version}"

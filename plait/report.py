@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -41,12 +41,16 @@ def as_json(table: Table) -> str:
 
 def as_csv(table: Table) -> str:
     """Give an answer as CSV with a header; text that a spreadsheet would run as a formula is marked with one `'`."""
+    records = map(rounded, table.records())
+    rows = ([guarded(cell) if isinstance(cell, str) else _plain(cell) for cell in row.values()] for row in records)
+    return _csv_line(list(table.columns)) + "".join(map(_csv_line, rows))
+
+
+def _csv_line(cells: Sequence[object]) -> str:
+    """Write one row. Python puts a text into quotes only for the line ends in use; a lone CR begins a row too."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table.columns)
-    for record in table.records():
-        writer.writerow([guarded(cell) if isinstance(cell, str) else _plain(cell) for cell in rounded(record).values()])
-    return out.getvalue()
+    csv.writer(out, lineterminator="\r\n").writerow(cells)
+    return out.getvalue().removesuffix("\r\n") + "\n"
 
 
 def guarded(text: str) -> str:
