@@ -40,11 +40,12 @@ BOARD: dict[str, tuple[Mapping[str, object], int]] = {
 }
 
 
-def console() -> Console:
-    """Open the console; wide enough for a table where nobody looks."""
+def console(least: int = 0) -> Console:
+    """Open the console, at least so wide; wide enough for a table where nobody looks."""
     # No markup: what people and systems write is text, and `[/x]` in it no order to the terminal.
     found = Console(highlight=False, markup=False, emoji=False)
-    return found if found.is_terminal else Console(highlight=False, markup=False, emoji=False, width=WIDTH)
+    found.width = max(least, found.width if found.is_terminal else WIDTH)
+    return found
 
 
 def print_table(table: Table, last: int | None = None) -> None:
@@ -53,17 +54,10 @@ def print_table(table: Table, last: int | None = None) -> None:
     head, _, _ = table.measure.means.partition("\n")
     out.print(Text(table.measure.name, style="bold"), Text(head, style="dim"))
     records = [rounded(record) for record in table.records()][-(last or 0) :]
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name, unit in table.columns.items():
-        heading = name.replace("_", " ")  # so that a long one breaks between its words
-        grid.add_column(
-            heading, justify="right" if _is_number(unit) else "left", min_width=_widest(records, name, unit)
-        )
-    for record in records:
-        grid.add_row(*(shown(record[name], unit) for name, unit in table.columns.items()))
     if records:
-        needed = Measurement.get(out, out.options.update(max_width=WIDEST), grid).minimum
-        out.print(grid, width=max(out.width, needed), crop=False, no_wrap=True)  # a line may wrap, a number is whole
+        one_line, words = (_grid(table, records, between) for between in (" ", "\n"))
+        grid = one_line if _width(out, one_line) <= out.width else words
+        console(_width(out, grid)).print(grid)  # the terminal may wrap a line: a number stays whole
     else:
         out.print(Text("no rows: nothing of this kind is known yet", style="dim"))
     for warning in table.warnings:
@@ -230,9 +224,19 @@ def _money(fact: Mapping[str, object]) -> str:
     return f"{amount:,.2f} {currency}" if amount is not None else ""
 
 
-def _widest(records: list[dict[str, Cell]], name: str, unit: str) -> int:
-    """Give the width of a column's longest cell: a number is never cut."""
-    return max((len(shown(record[name], unit)) for record in records), default=0)
+def _grid(table: Table, records: list[dict[str, Cell]], between: str) -> Grid:
+    """Lay out an answer; `between` stands between the words of a heading."""
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name, unit in table.columns.items():
+        grid.add_column(name.replace("_", between), justify="right" if _is_number(unit) else "left")
+    for record in records:
+        grid.add_row(*(shown(record[name], unit) for name, unit in table.columns.items()))
+    return grid
+
+
+def _width(out: Console, grid: Grid) -> int:
+    """Give the width at which nothing of a table is wrapped or cut."""
+    return Measurement.get(out, out.options.update(max_width=WIDEST), grid).maximum
 
 
 def _is_number(unit: str) -> bool:
