@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from deltalake import (
     write_deltalake,
 )
 from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction
 
 ATTEMPTS = 20  # a racing writer makes a commit fail; each attempt reads the newest version again
 PARQUET_END = b"PAR1"
@@ -43,6 +44,21 @@ class Snapshot:
     version: int
     files: tuple[str, ...]
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A Parquet file that somebody wrote into a table's folder: its partition values, rows and bytes."""
+
+    path: Path
+    partition: Mapping[str, str]
+    rows: int
+    size: int
+
+    def action(self, root: Path) -> AddAction:
+        """Give what the log says of it."""
+        statistics = json.dumps({"numRecords": self.rows})
+        return AddAction(str(self.path.relative_to(root)), self.size, self.partition, 0, True, statistics)  # noqa: FBT003
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +140,27 @@ class DurableTable:
         )
         return self._make_durable()
 
-    def replace(self, rows: pa.RecordBatchReader | pa.Table, where: str | None, metadata: Mapping[str, str]) -> int:
-        """Put rows in the place of those that `where` selects (all, when None), in one commit."""
-        write_deltalake(
-            self.handle(),
-            rows,
-            mode="overwrite",
-            predicate=where,
-            writer_properties=WriterProperties(compression="ZSTD"),
+    def replace(self, rows: pa.RecordBatchReader, metadata: Mapping[str, str]) -> int:
+        """Put rows in the place of all there are, in one commit."""
+        properties = CommitProperties(custom_metadata=dict(metadata))
+        zstd = WriterProperties(compression="ZSTD")
+        write_deltalake(self.handle(), rows, mode="overwrite", writer_properties=zstd, commit_properties=properties)
+        return self._make_durable()
+
+    def adopt(
+        self, files: Iterable[DataFile], replacing: tuple[str, Sequence[str]] | None, metadata: Mapping[str, str]
+    ) -> int:
+        """Take Parquet files that lie in the table's folder in the place of some partitions, in one commit.
+
+        `replacing` names the partition column and the values whose files they replace; None replaces all.
+        """
+        table = self.handle()
+        table.create_write_transaction(
+            [file.action(self.path) for file in files],
+            "overwrite",
+            table.schema(),
+            table.metadata().partition_columns,
+            partition_filters=[(replacing[0], "in", list(replacing[1]))] if replacing else None,
             commit_properties=CommitProperties(custom_metadata=dict(metadata)),
         )
         return self._make_durable()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from plait import duck, identity, timeline
 from plait.delta import locked
+from plait.derived import Derived, refresh
 from plait.engine import DUCKDB
 from plait.facts import CURRENCIES, nearest
 from plait.measure import Measure, Table, known_measure, registry
@@ -130,7 +131,7 @@ def load(home: Path, folder: Path, mapping: Path, *, now: datetime, progress: Pr
     with _staged(home, folder, mapping, now, progress) as (staging, parts):
         files = store.append(parts, recorded_at=now)
         refused = _first_refused(store, parts)
-    timeline.refresh(store, timeline.Derived.open(home))
+    refresh(store, Derived.open(home))
     controls = [_check(store, control) for control in staging.controls]
     return LoadReport(files, staging.not_read, refused, controls, store.snapshot().version)
 
@@ -144,7 +145,7 @@ def add(home: Path, facts: Iterable[Fact], *, name: str, now: datetime) -> list[
         parts = stage_facts(facts, name=name, work=home / "staging", recorded_at=now)
         loaded = store.append(parts, recorded_at=now)
         _remove(parts)
-    timeline.refresh(store, timeline.Derived.open(home))
+    refresh(store, Derived.open(home))
     return loaded
 
 
@@ -216,7 +217,7 @@ def story(home: Path, account: str, *, now: datetime, as_of: date | datetime | N
     facts = timeline.story(opened.until(as_of) if as_of else opened, store, found)
     with duck.connect(store.spill) as db:
         db.execute(view_sql("facts", store.snapshot(), FACTS))
-        db.execute(view_sql("nodes", timeline.Derived.open(home).nodes.snapshot(), identity.NODES))
+        db.execute(view_sql("nodes", Derived.open(home).nodes.snapshot(), identity.NODES))
         names = db.execute("select name, value from nodes where belongs_to = ? order by first_at, name, value", [found])
         return Story(found, names.fetchall(), facts, identity.joins_of(db, found))
 
@@ -231,9 +232,9 @@ def info(home: Path) -> Info:
 
 def compact(home: Path) -> int:
     """Join the small files of a home, delete those that nothing names; gives the newest version of its facts."""
-    store, derived = Store.open(home), timeline.Derived.open(home)
+    store, derived = Store.open(home), Derived.open(home)
     version = store.compact()
-    timeline.refresh(store, derived)
+    refresh(store, derived)
     derived.clean()
     return version
 
@@ -241,8 +242,8 @@ def compact(home: Path) -> int:
 def verify(home: Path) -> list[str]:
     """Check a home: files, counts, uniqueness, and that the timeline holds every fact once; gives the faults found."""
     store = Store.open(home)
-    derived = timeline.Derived.open(home)
-    timeline.refresh(store, derived)
+    derived = Derived.open(home)
+    refresh(store, derived)
     facts, resolved = store.snapshot().rows, derived.timeline.snapshot().rows
     faults = store.verify()
     if facts != resolved:
@@ -253,8 +254,8 @@ def verify(home: Path) -> list[str]:
 def rebuild(home: Path) -> int:
     """Build identity and timeline anew from the facts; gives how many facts they hold."""
     store = Store.open(home)
-    derived = timeline.Derived.open(home)
-    timeline.refresh(store, derived, everything=True)
+    derived = Derived.open(home)
+    refresh(store, derived, everything=True)
     return derived.timeline.snapshot().rows
 
 

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import duckdb
 
-MEMORY_LIMIT = os.environ.get("PLAIT_MEMORY", "2GB")  # what one process may hold before it spills to the home's folder
+GIGABYTE = 1_000_000_000
+# What one process may hold before it spills to the home's folder: two fifths of the machine, at most 4 GB.
+INSTALLED = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+MEMORY_LIMIT = os.environ.get("PLAIT_MEMORY", f"{min(4 * GIGABYTE, INSTALLED * 2 // 5) // GIGABYTE or 1}GB")
 
 
 def connect(spill: Path, *, memory_limit: str = MEMORY_LIMIT) -> duckdb.DuckDBPyConnection:
@@ -20,6 +23,7 @@ def connect(spill: Path, *, memory_limit: str = MEMORY_LIMIT) -> duckdb.DuckDBPy
     connection.execute("set TimeZone = 'UTC'")
     connection.execute("set preserve_insertion_order = false")
     connection.execute("set enable_progress_bar = false")
+    connection.execute("set partitioned_write_flush_threshold = 122880")  # a row group; more only fills the memory
     return connection
 
 

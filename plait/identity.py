@@ -68,11 +68,9 @@ def build(db: duckdb.DuckDBPyConnection) -> None:
 
     Memory grows with the number of distinct key sets, not of facts.
     """
-    db.execute(_MEMBERS_SQL)
+    db.execute(_SEEN_SQL)
     db.execute(_usable_sql())
-    db.execute("create or replace temp table belongs (scope varchar, name varchar, value varchar, belongs_to varchar)")
-    for scope in ("person", "account"):
-        _connect(db, scope)
+    _connect(db)
     db.execute(_IDENTITY_SQL)
 
 
@@ -103,25 +101,15 @@ def joins_of(db: duckdb.DuckDBPyConnection, owner: str) -> list[Join]:
     return [Join(scope, (a, b), (c, d), because, at) for scope, a, b, c, d, because, at in rows]
 
 
-def _connect(db: duckdb.DuckDBPyConnection, scope: str) -> None:
-    """Join the usable keys of a scope that met in a fact; each component is named after its oldest key."""
-    db.execute(
-        f"""
-        create or replace temp table numbered as
-        select name, value, first_at, row_number() over (order by first_at, name, value) - 1 as number
-        from keys_seen where scope = '{scope}' and why_not is null
-        """
-    )
+def _connect(db: duckdb.DuckDBPyConnection) -> None:
+    """Join the usable keys that met in a fact; each component is named after its oldest key."""
     edges = db.execute(
-        f"""
-        with usable as (
-            select members.set_number, numbered.number
-            from members join numbered using (name, value) where members.scope = '{scope}'
-        )
-        select min(number) over (partition by set_number) as one, number as other from usable
+        """
+        select min(number) over (partition by set_number, scope) as one, number as other
+        from members semi join (select number from usable where why_not is null) using (number)
         """
     ).fetchnumpy()
-    (count,) = db.execute("select count(*) from numbered").fetchall()[0]
+    (count,) = db.execute("select count(*) from usable").fetchall()[0]
     component = _components(np.asarray(edges["one"]), np.asarray(edges["other"]), count)
     # Numbers rise with age, so the smallest number of a component is its oldest key.
     oldest = np.full(component.max(initial=-1) + 1, count, dtype=np.int64)
@@ -129,9 +117,9 @@ def _connect(db: duckdb.DuckDBPyConnection, scope: str) -> None:
     db.register("eldest", pa.table({"number": np.arange(count), "eldest": oldest[component]}))
     db.execute(
         f"""
-        insert into belongs
-        select '{scope}', own.name, own.value, {_id_sql(scope, "old")}
-        from numbered as own join eldest using (number) join numbered as old on old.number = eldest.eldest
+        create or replace temp table numbered_nodes as
+        select own.*, case when own.why_not is null then {_id_sql("old")} end as belongs_to
+        from usable as own join eldest using (number) join seen as old on old.number = eldest.eldest
         """
     )
     db.unregister("eldest")
@@ -150,20 +138,37 @@ def _components(one: np.ndarray, other: np.ndarray, count: int) -> np.ndarray:
     return components
 
 
-def _id_sql(scope: str, key: str) -> str:
+def _id_sql(key: str) -> str:
     """Make an id from a key: `a` or `p` and 64 bits of its MD5 (any two of a million alike: 3 in 100 million)."""
-    return f"'{scope[0]}' || left(md5({key}.name || chr(31) || {key}.value), 16)"
+    return f"left({key}.scope, 1) || left(md5({key}.name || chr(31) || {key}.value), 16)"
 
 
-_MEMBERS_SQL = """
+# Keys are told apart by their texts once; from then on a number stands for each, and numbers rise with age.
+_SEEN_SQL = f"""
 create or replace temp table key_sets as
-select keys, first_at, row_number() over (order by first_at, keys) as set_number
-from (select keys, min(recorded_at) as first_at from facts where keys <> '{}' group by keys);
+select keys, min(recorded_at) as first_at from facts where keys <> '{{}}' group by keys;
+
+create or replace temp table entries as
+select set_number, first_at, entry.key as name, entry.value as value,
+    case when entry.key = 'domain' or entry.key like 'account.%' then 'account' else 'person' end as scope,
+    case when entry.key = 'email' and contains(entry.value, '@')
+        and split_part(entry.value, '@', 2) not in ({duck.literals(FREE_MAIL)})
+        then split_part(entry.value, '@', 2) end as employer
+from (
+    select rowid as set_number, first_at, unnest(map_entries(keys::json::map(varchar, varchar))) as entry from key_sets
+);
+
+create or replace temp table seen as
+select scope, name, value, min(first_at) as first_at, any_value(employer) as employer,
+    row_number() over (order by min(first_at), name, value) - 1 as number
+from (
+    select scope, name, value, first_at, employer from entries
+    union all  -- the company behind a business address names the account when no fact does
+    select 'account', 'domain', employer, first_at, null from entries where employer is not null
+) group by scope, name, value;
 
 create or replace temp table members as
-select set_number, first_at, entry.key as name, entry.value as value,
-    case when entry.key = 'domain' or entry.key like 'account.%' then 'account' else 'person' end as scope
-from (select set_number, first_at, unnest(map_entries(keys::json::map(varchar, varchar))) as entry from key_sets);
+select set_number, entries.first_at, scope, name, number from entries join seen using (scope, name, value);
 """
 
 
@@ -171,53 +176,37 @@ def _usable_sql() -> str:
     """Give the query that says of each key whether it may join others, and why not."""
     strength = " ".join(f"when '{name}' then {rank}" for name, rank in STRENGTH.items())
     return f"""
-    create or replace temp table ranked as
-    select *, case name {strength} else 3 end as strength from members;
-
-    create or replace temp table keys_seen as
-    with met as (
-        select one.scope, one.name, one.value, count(distinct two.value) as others
+    create or replace temp table usable as
+    with ranked as (select *, case name {strength} else 3 end as strength from members),
+    met as (
+        select one.number, two.name, count(distinct two.number) as others
         from ranked as one join ranked as two
             on one.set_number = two.set_number and one.scope = two.scope
             and one.name <> two.name and two.strength >= one.strength
-        group by one.scope, one.name, one.value, two.name
+        group by one.number, two.name
     ),
-    degree as (select scope, name, value, max(others) as degree from met group by scope, name, value),
-    seen as (
-        select scope, name, value, min(first_at) as first_at from (
-            select scope, name, value, first_at from ranked
-            union all  -- the company behind a business address names the account when no fact does
-            select 'account', 'domain', split_part(value, '@', 2), first_at from ranked
-            where name = 'email' and contains(value, '@')
-                and split_part(value, '@', 2) not in ({duck.literals(FREE_MAIL)})
-        ) group by scope, name, value
-    )
+    degree as (select number, max(others) as degree from met group by number)
     select seen.*, case
         when name = 'email' and split_part(value, '@', 1) in ({duck.literals(ROLE_MAILBOXES)}) then 'role mailbox'
         when name = 'domain' and value in ({duck.literals(FREE_MAIL)}) then 'free mail'
         when degree > if(scope = 'person', {PERSON_LIMIT}, {ACCOUNT_LIMIT}) then 'shared'
     end as why_not
-    from seen left join degree using (scope, name, value);
+    from seen left join degree using (number);
     """
 
 
 _IDENTITY_SQL = """
 create or replace temp table nodes as
-select keys_seen.scope, keys_seen.name, keys_seen.value, belongs.belongs_to, why_not, first_at
-from keys_seen left join belongs using (scope, name, value);
-
-create or replace temp table direct as
-select set_number, first_at,
-    min(case when members.scope = 'account' then belongs_to end) as account,
-    min(case when members.scope = 'person' then belongs_to end) as person,
-    min(case when members.name = 'email' then split_part(members.value, '@', 2) end) as mail_domain
-from members left join belongs using (scope, name, value)
-group by set_number, first_at;
+select scope, name, value, belongs_to, why_not, first_at from numbered_nodes;
 
 create or replace temp table placed as
-select direct.*, by_mail.belongs_to as mail_account
-from direct left join (select value, belongs_to from belongs where name = 'domain') as by_mail
-    on by_mail.value = direct.mail_domain;
+select set_number, members.first_at,
+    min(case when members.scope = 'account' then own.belongs_to end) as account,
+    min(case when members.scope = 'person' then own.belongs_to end) as person,
+    min(firm.belongs_to) as mail_account
+from members join numbered_nodes as own using (number)
+left join (select value, belongs_to from numbered_nodes where name = 'domain') as firm on firm.value = own.employer
+group by set_number, members.first_at;
 
 create or replace temp table employer as
 select person,
@@ -229,6 +218,6 @@ create or replace temp table identity as
 select key_sets.keys,
     coalesce(placed.account, employer.account, placed.mail_account, employer.mail_account) as account, placed.person
 from key_sets
-join placed using (set_number)
+join placed on placed.set_number = key_sets.rowid
 left join employer on placed.person = employer.person;
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -35,6 +35,29 @@ class Settings:
     def day(self, instant: datetime) -> date:
         """Give the local day of an instant in naive UTC."""
         return instant.replace(tzinfo=UTC).astimezone(ZoneInfo(self.zone)).date()
+
+    def offsets(self, first: datetime, last: datetime) -> list[tuple[datetime, int]]:
+        """Give the zone's seconds east of UTC between two instants (naive UTC): (from when, seconds), in order."""
+        found = [(first, self._offset(first))]
+        at = first.replace(microsecond=0)  # clocks change at whole seconds
+        while at <= last:
+            after = at + timedelta(days=7)
+            if self._offset(after) != found[-1][1]:
+                change = self._change(at, after)
+                found.append((change, self._offset(change)))
+            at = after
+        return found
+
+    def _change(self, before: datetime, after: datetime) -> datetime:
+        """Find the second at which the offset changes between two instants."""
+        while after - before > timedelta(seconds=1):
+            middle = (before + (after - before) / 2).replace(microsecond=0)
+            before, after = (middle, after) if self._offset(middle) == self._offset(before) else (before, middle)
+        return after
+
+    def _offset(self, instant: datetime) -> int:
+        there = instant.replace(tzinfo=UTC).astimezone(ZoneInfo(self.zone)).utcoffset()
+        return int(there.total_seconds()) if there else 0
 
 
 def read_settings(home: Path) -> Settings:

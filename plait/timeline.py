@@ -8,63 +8,26 @@ facts by one command, with the same result.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-from deltalake.exceptions import DeltaError
 
 from plait import duck, identity
-from plait.delta import DurableTable, Snapshot, TornTable, locked
+from plait.derived import FACTS_VERSION, TIMELINE, Derived, bucket_digits, refresh
 from plait.engine import DUCKDB, Engine, QueryFailed, Tables, open_engine
 from plait.measure import FLOAT_UNITS, MONEY_UNIT, TEXT_UNITS, Caution, Cell, Facts, Measure, Table
 from plait.settings import Settings, read_settings
-from plait.store import FACTS, REJECTS, Store, view_sql
+from plait.store import REJECTS, Store, view_sql
 
-TIMELINE = pa.schema(
-    [
-        ("account", pa.string()),
-        ("person", pa.string()),
-        ("occurred_on", pa.date32()),
-        *[field for field in FACTS if field.name != "month"],
-        ("bucket", pa.string()),
-    ]
-)
-FACTS_A_BUCKET = 1_000_000
 SHOWN = 3  # examples beside a warning
 EXACT = Decimal("0.0001")  # money is kept to a hundredth of a cent and rounded once, where it is shown
-FACTS_VERSION, SETTINGS = "plait.facts_version", "plait.settings"  # what a timeline was built from
 
 
 class UnknownAccount(LookupError):
     """Nobody knows this account."""
-
-
-@dataclass(frozen=True, slots=True)
-class Derived:
-    """The tables that are made from the facts and can be made again."""
-
-    timeline: DurableTable
-    identity: DurableTable
-    nodes: DurableTable
-
-    @classmethod
-    def open(cls, home: Path) -> Derived:
-        """Open the derived tables of a home."""
-        return cls(
-            DurableTable.open(home / "timeline", TIMELINE, ("bucket",), ("occurred_at", "recorded_at", "kind")),
-            DurableTable.open(home / "identity", identity.IDENTITY),
-            DurableTable.open(home / "nodes", identity.NODES, (), ("scope", "name")),
-        )
-
-    def clean(self) -> None:
-        """Delete the files that no kept version names."""
-        for table in (self.timeline, self.identity, self.nodes):
-            table.clean()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,38 +104,12 @@ def open_timeline(store: Store, *, now: datetime, engine: str = DUCKDB) -> Timel
     return Timeline(open_engine(engine, tables, store.spill), read_settings(store.home), version, as_of)
 
 
-def refresh(store: Store, derived: Derived, *, everything: bool = False) -> bool:
-    """Bring the derived tables up to the newest facts; tell whether there was anything to do.
-
-    `everything` builds them anew, whatever they say they were made from.
-    """
-    settings = read_settings(store.home)
-    with locked(store.home / "locks" / ".timeline"):
-        snapshot, was = store.snapshot(), derived.timeline.metadata()
-        stamp = {FACTS_VERSION: str(snapshot.version), SETTINGS: settings.zone}
-        if not everything and all(was.get(name) == value for name, value in stamp.items()):
-            return False
-        if not snapshot.rows and FACTS_VERSION not in was and not everything:
-            return False
-        with duck.connect(store.spill) as db:
-            db.execute(view_sql("facts", snapshot, FACTS))
-            identity.build(db)
-            if everything or was.get(SETTINGS) != settings.zone:
-                changed = None
-            else:
-                changed = _changed_buckets(db, store, derived, int(was.get(FACTS_VERSION, 0)))
-            derived.identity.replace(db.sql("select * from identity").to_arrow_table(), None, stamp)
-            derived.nodes.replace(db.sql("select * from nodes").to_arrow_table(), None, stamp)
-            _write(db, derived.timeline, settings.zone, changed, stamp)
-        return True
-
-
 def story(timeline: Timeline, store: Store, account: str) -> list[dict[str, object]]:
     """Give all facts of one account in the order of time; `account` is its id or any key of it, such as its domain."""
     found = find_account(store, account)
     facts = timeline.facts().table
     mine = facts.filter(
-        facts.account == found, facts.bucket == "b" + found[1 : 1 + _bucket_digits(store.snapshot().rows)]
+        facts.account == found, facts.bucket == "b" + found[1 : 1 + bucket_digits(store.snapshot().rows)]
     )
     told: list[dict[str, object]] = timeline.engine.run(mine.order_by("occurred_at", "source", "id")).to_pylist()
     return told
@@ -204,70 +141,6 @@ def _accounts_named(db: duckdb.DuckDBPyConnection, store: Store, wanted: str) ->
     db.execute(view_sql("timeline", Derived.open(store.home).timeline.snapshot(), TIMELINE))
     named = "kind = 'account.created' and lower(text) = ? and account is not null"
     return db.execute(f"select distinct account from timeline where {named}", [wanted]).fetchall()
-
-
-def _changed_buckets(
-    db: duckdb.DuckDBPyConnection, store: Store, derived: Derived, was_version: int
-) -> list[str] | None:
-    """Name the buckets that new facts or changed identities touch; None when it must be all of them."""
-    now, before = store.snapshot(), derived.timeline.snapshot()
-    digits = _bucket_digits(now.rows)
-    if not digits or not before.rows or _bucket_digits(before.rows) != digits:
-        return None
-    try:
-        was = store.snapshot(was_version)
-    except (DeltaError, TornTable):  # the log no longer reaches back so far
-        return None
-    if set(was.files) - set(now.files):  # compacted: new files hold old facts
-        return None
-    if derived.identity.metadata().get(FACTS_VERSION) != str(was_version):  # killed between the two: what moved is lost
-        return None
-    added = Snapshot(now.root, now.version, tuple(set(now.files) - set(was.files)), 0)
-    db.execute(view_sql("added", added, FACTS))
-    db.execute(view_sql("identity_before", derived.identity.snapshot(), identity.IDENTITY))
-    rows = db.execute(
-        f"""
-        with moved as (
-            select old.account as old_account, old.person as old_person, identity.account, identity.person
-            from identity_before as old join identity using (keys)
-            where old.account is distinct from identity.account or old.person is distinct from identity.person
-        )
-        select {_bucket_sql("account", "person", digits)} from added left join identity using (keys)
-        union select {_bucket_sql("account", "person", digits)} from moved
-        union select {_bucket_sql("old_account", "old_person", digits)} from moved
-        """
-    ).fetchall()
-    return sorted(row[0] for row in rows)
-
-
-def _write(
-    db: duckdb.DuckDBPyConnection, table: DurableTable, zone: str, buckets: list[str] | None, stamp: Mapping[str, str]
-) -> None:
-    """Write the facts of these buckets (of all, when None), resolved and sorted."""
-    (facts,) = db.execute("select count(*) from facts").fetchall()[0]
-    copied = ", ".join(f"facts.{name}" for name in FACTS.names if name != "month")
-    resolved = f"""
-        select identity.account, identity.person,
-            timezone({duck.literal(zone)}, timezone('UTC', facts.occurred_at))::date as occurred_on, {copied},
-            {_bucket_sql("identity.account", "identity.person", _bucket_digits(facts))} as bucket
-        from facts left join identity using (keys)
-    """
-    among = "true" if buckets is None else f"list_contains({duck.text_list(buckets)}, bucket)"
-    rows = db.sql(
-        f"select * from ({resolved}) where {among} order by bucket, account, person, occurred_at, source, id"
-    ).to_arrow_reader(100_000)
-    where = None if buckets is None else f"bucket in ({duck.literals(buckets)})" if buckets else "false"
-    table.replace(rows, where, stamp)
-
-
-def _bucket_digits(facts: int) -> int:
-    """Give how many hex digits of an account's id name its bucket: 1, 16 or 256 buckets."""
-    return 0 if facts <= FACTS_A_BUCKET else 1 if facts <= 32 * FACTS_A_BUCKET else 2
-
-
-def _bucket_sql(account: str, person: str, digits: int) -> str:
-    """Name the bucket of a fact: the first digits of its account's id, else of its person's, else one for nobody's."""
-    return f"coalesce('b' || substr(coalesce({account}, {person}), 2, {digits}), 'nobody')"
 
 
 def _rows(answer: pa.Table, measure: Measure) -> list[tuple[Cell, ...]]:
