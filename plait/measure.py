@@ -55,10 +55,10 @@ class Bounds:
 class Facts:
     """What a measure sees: the facts of the timeline that had happened before `as_of`, with account and person.
 
-    `table` has the columns of `plait.facts.Fact` (`detail` as JSON text) but for `keys`, for which `account` and
-    `person` stand, and `occurred_on`, the local day in the firm's time zone. `rejects` holds the refused rows (`plait.facts.Refusal` and
-    `recorded_at`). `as_of` is an instant in naive UTC, the first one not seen; `today` its local day. `currency` is the
-    currency the firm reports in, None when it has named none.
+    `table` has the columns of `plait.facts.Fact` (`detail` as JSON text) less `keys`, for which `account` and `person`
+    stand, and `occurred_on`, the local day in the firm's time zone. `rejects` holds the refused rows
+    (`plait.facts.Refusal` and `recorded_at`). `as_of` is an instant in naive UTC, the first one not seen; `today` its
+    local day. `currency` is the currency the firm reports in, None when it has named none.
     """
 
     table: ir.Table

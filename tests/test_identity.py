@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plait import desk, identity
+from plait.derived import TIMELINE, Derived
 from plait.facts import Fact, is_account_key
 from plait.store import Store, view_sql
-from plait.timeline import TIMELINE, Derived
 
 Keys = Mapping[str, str]
 Seen = tuple[int, Keys]  # the day on which a fact became known, and its keys
