@@ -296,7 +296,7 @@ UNIVERSE = {
 KEY_SETS = st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in UNIVERSE.items()})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), KEY_SETS.filter(bool)), min_size=1, max_size=12))
 def test_any_facts_resolve_as_the_oracle_says(seen: list[tuple[int, dict[str, str]]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
