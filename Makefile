@@ -28,10 +28,10 @@ demo: .venv/.base  ## Make a demo company, load its departments' exports, print 
 	$(BIN)/plait --home $(HOME_FOLDER) demo
 
 test: .venv/.spark  ## Run all tests, on DuckDB and on a real Spark cluster
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 quick: .venv/.dev  ## Run the tests that take no Spark and little time
-	$(BIN)/pytest -n 2 -m "not slow and not spark"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not spark"
 
 check: .venv/.dev  ## Format, lint, types, layers, docs
 	$(BIN)/ruff format --check
@@ -57,7 +57,7 @@ oldest: pyproject.toml  ## Run the tests on the oldest versions that pyproject.t
 	$(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet uv
 	.venv-oldest/bin/uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct --editable '.[dev]'
-	.venv-oldest/bin/pytest -n 2 -m "not slow and not spark"
+	.venv-oldest/bin/pytest -n 2 --dist loadfile -m "not slow and not spark"
 
 clean:  ## Remove what was built
 	rm -rf .venv .venv-oldest .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -14,6 +14,11 @@ from plait.spark import find_java
 
 HOST = "127.0.0.1"
 PATIENCE = 60.0  # seconds
+# A few thousand facts: time goes into starting tasks, so there are few of them.
+SMALL = (
+    "spark.driver.memory=1g spark.executor.memory=1500m spark.executor.cores=1 spark.sql.shuffle.partitions=2 "
+    "spark.default.parallelism=2"
+)
 
 
 @contextmanager
@@ -34,11 +39,11 @@ def spark_cluster(work: Path) -> Iterator[str]:
     processes: list[subprocess.Popen[bytes]] = []
     try:
         for number, command in enumerate(commands):
-            log = (work / f"spark-{number}.log").open("wb")
-            processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+            with (work / f"spark-{number}.log").open("wb") as log:
+                processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
             if number == 0:
                 wait_for(port, processes[0])
-        os.environ["PLAIT_SPARK_CONF"] = "spark.driver.memory=1g spark.executor.memory=1500m spark.executor.cores=1"
+        os.environ["PLAIT_SPARK_CONF"] = SMALL
         yield address
     finally:
         for process in reversed(processes):

@@ -14,9 +14,14 @@ from plait.measure import Measure
 from plait.measures import load_measures
 from plait.timeline import Timeline, open_timeline
 
-pytestmark = pytest.mark.spark
+pytestmark = [
+    pytest.mark.spark,
+    # Spark's Python driver leaves the closing of its sockets to the garbage collector.
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
-AS_OF = (date(2025, 7, 1), date(2030, 1, 2))
+AS_OF = date(2025, 7, 1)
 # Options beyond the defaults that take another path through a measure.
 VARIANTS: dict[str, list[dict[str, object]]] = {
     "funnel": [{"within_days": None, "by": "channel"}, {"unit": "person", "by": "quarter"}, {"strict": True}],
@@ -40,9 +45,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Timeline, T
 
 @pytest.mark.parametrize("measure", load_measures().values(), ids=lambda m: m.name)
 def test_spark_gives_the_rows_of_duckdb(both: tuple[Timeline, Timeline], measure: Measure) -> None:
-    duckdb, spark = both
-    for day in AS_OF:
-        for options in [{}, *VARIANTS.get(measure.name, [])]:
-            here, there = (timeline.until(day).table(measure, **options) for timeline in (duckdb, spark))
-            assert there.rows == here.rows, (day, options)
-            assert there.warnings == here.warnings
+    duckdb, spark = (timeline.until(AS_OF) for timeline in both)
+    for options in [{}, *VARIANTS.get(measure.name, [])]:
+        here, there = duckdb.table(measure, **options), spark.table(measure, **options)
+        assert there.rows == here.rows, options
+        assert there.warnings == here.warnings, options
