@@ -157,7 +157,7 @@ LOADS: Sequence[tuple[str, Sequence[Fact]]] = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("most", "buckets"), [(10, 16), (1, 256)])
+@pytest.mark.parametrize(("most", "buckets"), [(10, 16), pytest.param(1, 256, marks=pytest.mark.slow)])
 def test_a_refresh_gives_what_a_rebuild_gives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, buckets: int
 ) -> None:
