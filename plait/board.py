@@ -52,7 +52,7 @@ def print_table(table: Table, last: int | None = None) -> None:
     """Print an answer with what it means and where it comes from."""
     out = console()
     head, _, _ = table.measure.means.partition("\n")
-    out.print(Text(table.measure.name, style="bold"), Text(head, style="dim"))
+    out.print(Text.assemble((table.measure.name, "bold"), (f": {head}", "dim")))
     records = [rounded(record) for record in table.records()][-(last or 0) :]
     if records:
         one_line, words = (_grid(table, records, between) for between in (" ", "\n"))

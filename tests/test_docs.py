@@ -85,11 +85,11 @@ def test_every_command_is_documented(name: str) -> None:
         assert all(child.help for child in command.commands.values())
 
 
-@pytest.mark.parametrize(("command", "printed"), console_examples(ROOT / "README.md"))
+@pytest.mark.parametrize(("command", "printed"), list(console_examples(ROOT / "README.md")))
 def test_the_readme_tells_the_truth(command: str, printed: str, demo: Path) -> None:
     result = CliRunner().invoke(main, shlex.split(command)[1:], env={"PLAIT_HOME": str(demo)})
     assert result.exit_code == 0, result.output
-    assert result.output.rstrip("\n") == printed.rstrip("\n")
+    assert [line.rstrip() for line in result.output.rstrip().splitlines()] == printed.rstrip().splitlines()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
