@@ -120,7 +120,7 @@ def main(context: click.Context, home: Path) -> None:
 @main.command()
 @FOLDER
 @MAPPING
-@click.option("--zone", help="On a new home: the IANA time zone in which days begin (default UTC).")
+@click.option("--zone", help="On a new home: the IANA time zone in which days begin (default: the mapping's).")
 @click.option("--currency", help="On a new home: the ISO 4217 currency to report in (default: each amount in its own).")
 @JSON
 @click.pass_obj
@@ -131,8 +131,8 @@ def load(home: Path, folder: Path, mapping: Path, zone: str | None, currency: st
     from plait.settings import Settings, read_settings
 
     with _plainly(), _progress(quiet=as_json) as progress:
-        has = read_settings(home)
-        desk.set_up(home, Settings(zone or has.zone, currency or has.currency))
+        if zone or currency:
+            desk.set_up(home, Settings(zone or desk.zone_of(home, mapping), currency or read_settings(home).currency))
         report = desk.load(home, folder, mapping, now=_now(), progress=progress)
     print_load(report, as_json=as_json)
     if not all(control.agrees for control in report.controls):

@@ -122,13 +122,26 @@ def set_up(home: Path, settings: Settings) -> None:
         write_settings(home, settings)
 
 
+def zone_of(home: Path, mapping: Path) -> str:
+    """Give the zone of a home's days: its own, or for a new home the mapping's, when all its files are of one zone."""
+    from plait.sources.mapping import read_mapping
+
+    if (home / FILE).exists():
+        return read_settings(home).zone
+    zones = {file.timezone for file in read_mapping(mapping).files}
+    (one,) = zones if len(zones) == 1 else {None}
+    return one or Settings().zone
+
+
 def load(home: Path, folder: Path, mapping: Path, *, now: datetime, progress: Progress | None = None) -> LoadReport:
     """Load a folder, or one file, by a mapping; all of it or, when anything about the files is wrong, nothing.
 
     `now` is when we came to know; facts dated after it are refused. Loading the same files again adds nothing.
     """
-    store = Store.open(home)
+    store, zone = Store.open(home), zone_of(home, mapping)
     with _staged(home, folder, mapping, now, progress) as (staging, parts):
+        if not (home / FILE).exists():
+            write_settings(home, Settings(zone))
         files = store.append(parts, recorded_at=now)
         refused = _first_refused(store, parts)
     refresh(store, Derived.open(home))

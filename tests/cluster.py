@@ -14,10 +14,10 @@ from plait.spark import find_java
 
 HOST = "127.0.0.1"
 PATIENCE = 60.0  # seconds
-# A few thousand facts: time goes into starting tasks, so there are few of them.
+# A few thousand facts: time goes into starting tasks and compiling queries, so there are few tasks and no compiler.
 SMALL = (
     "spark.driver.memory=1g spark.executor.memory=1500m spark.executor.cores=1 spark.sql.shuffle.partitions=2 "
-    "spark.default.parallelism=2"
+    "spark.default.parallelism=2 spark.sql.codegen.wholeStage=false spark.sql.adaptive.enabled=false"
 )
 
 

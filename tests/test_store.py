@@ -24,7 +24,7 @@ LEAD = Fact(
 
 def changed(fact: Fact, **fields: object) -> Fact:
     """Give a fact with some fields changed."""
-    return Fact(**{name: getattr(fact, name) for name in Fact.__slots__} | fields)  # type: ignore[arg-type]
+    return Fact(**{name: getattr(fact, name) for name in Fact.__slots__} | fields)
 
 
 def rows(store: Store) -> list[tuple[object, ...]]:

@@ -45,7 +45,8 @@ CLOSED = ("deal.won", "deal.lost")
 ACCEPTED = ("lead.sal", "lead.sql")
 RELEASED = ("lead.recycled", "lead.disqualified", "subscription.started", *CLOSED)
 LEAD = ("lead.created", "lead.mql", "lead.recycled", "meeting.held", *ACCEPTED, *OPEN)
-TURNS = tuple(dict.fromkeys((*LEAD, *RELEASED, *RUNNING, "subscription.ended", "stage.set")))
+STEPS = tuple(dict.fromkeys((*LEAD, *RELEASED, "stage.set")))
+THINGS = (*OPEN, *CLOSED, *RUNNING, "subscription.ended")
 OWN_ACTS = (
     *("message.sent", "message.opened", "account.created", "contact.created", "lead.disqualified", "deal.changed"),
     *("subscription.ended", "invoice.issued", "payment.refunded", "ticket.resolved"),
@@ -58,18 +59,13 @@ ANSWERED = tuple(
     if kind.stage in (CAPTURE, EXPAND, FEEDBACK) and kind.name not in (*ORDERS, *RUNNING, "subscription.ended")
 )
 
-# What a moment may carry. Counts are added up over time; of the rest the largest so far holds.
-COUNTS = (
-    "awake",
-    "ordered",
-    "paid",
-    "contracts",
-    "deals",
-)  # spells that are on, contracts that run, deals that are open
-INSTANTS = ("ordered_until", "paid_until", "won_at", "ended_at", "lead_at", "accepted_at")
-PLACES = ("answered", "acceptance", "standing")  # of the two latter the larger came last, and odd is yes
-MARKS = dict.fromkeys(COUNTS, "int64") | dict.fromkeys(INSTANTS, "timestamp") | dict.fromkeys(PLACES, "int64")
-MARKS |= {"correction": "int64"}
+# What a moment may carry. Counts are packed into one number, each in its digits, so that one window adds them all up:
+# spells that are on, whether it ever answered, contracts that run and deals that are open. The last is the room's end.
+WEIGHTS = {"awake": 1, "ordered": 4, "paid": 8, "answered": 16, "contracts": 32, "deals": 2**34, "": 2**63 - 1}
+MARKS = ("ordered_until", "paid_until", "won_at", "ended_at")
+WORDS = ("accepted", "released", "lead", "closed")  # of two of them only the one that came later in an instant counts
+SHAPE = {"change": "int64", "mark": "string", "word": "string", "acceptance": "int8", "standing": "int8"}
+SHAPE |= {"correction": "int64"}
 
 
 def ledger(facts: Facts) -> ir.Table:
@@ -116,149 +112,190 @@ def misnamed(facts: Facts) -> ir.Table:
 
 
 def _carried(facts: Facts) -> ir.Table:
-    """Give each account's moments with all that is known by then: every mark added up, or the largest so far."""
+    """Give each account's moments with all that is known by then: counts added up, of instants the last so far."""
     known = facts.table.filter(facts.table.account.notnull())
+    stretches = _stretches(known)
     moments = ibis.union(
-        _seen(known),
-        _answered(known.filter(known.kind.isin(ANSWERED))),
-        _spells(known.filter(known.kind.isin(LIFE)), "awake", DORMANT_AFTER),
-        _spells(known.filter(known.kind.isin(ORDERS)), "ordered", CUSTOMER_WINDOW, until="ordered_until"),
-        _spells(known.filter(known.kind.isin(PAYMENTS)), "paid", CUSTOMER_WINDOW, until="paid_until"),
-        _turns(known),
+        _firsts(stretches),
+        _spells(stretches, "awake", DORMANT_AFTER),
+        _spells(stretches, "ordered", CUSTOMER_WINDOW),
+        _spells(stretches, "paid", CUSTOMER_WINDOW),
+        _steps(known),
+        _things(known),
     )
-    moments = moments.filter(moments["at"] < ibis.literal(facts.as_of))  # what time alone will do later
-    instants = moments.group_by("account", "at").agg(
-        moments["on"].max().name("on"),
-        *(moments[name].max().name(name) for name in MARKS if name not in COUNTS),
-        *(moments[name].sum().fill_null(0).cast("int64").name(name) for name in COUNTS),
+    m = moments.filter(moments["at"] < ibis.literal(facts.as_of))  # what time alone will do later
+    instants = m.group_by("account", "at").agg(
+        m["on"].max().name("on"),
+        m.change.sum().cast("int64").name("change"),
+        *(m["at"].max(where=m.mark == mark).name(mark) for mark in MARKS),
+        accepted=m.word.max(where=m.acceptance == 1),
+        released=m.word.max(where=m.acceptance == 0),
+        lead=m.word.max(where=m.standing == 1),
+        closed=m.word.max(where=m.standing == 0),
+        correction=m.correction.argmax(m.word, where=m.correction.notnull()),
     )
     so_far = ibis.cumulative_window(group_by="account", order_by="at")
+    last = {mark: instants[mark] for mark in MARKS}
+    for one, other in (WORDS[:2], WORDS[:2][::-1], WORDS[2:], WORDS[2:][::-1]):
+        later = instants[one].notnull() & (instants[other].isnull() | (instants[one] > instants[other]))
+        last[f"{one}_at"] = ibis.cases((later, instants["at"]))
     return instants.select(
         "account",
         "at",
         "on",
-        *(instants[name].max().over(so_far).name(name) for name in (*INSTANTS, *PLACES)),
-        *(instants[name].sum().over(so_far).cast("int64").name(name) for name in COUNTS),
         "correction",
+        counts=instants.change.sum().over(so_far).cast("int64"),
+        **{name: at.max().over(so_far) for name, at in last.items()},
     )
 
 
-def _moment(rows: ir.Table, at: ir.Value, on: ir.Value, **marks: ir.Value) -> ir.Table:
+def _moment(rows: ir.Table, at: ir.Value, on: ir.Value, **given: ir.Value | int | str) -> ir.Table:
     """Give rows the shape that all moments share."""
-    nothing = {name: ibis.null(kind) for name, kind in MARKS.items()}
-    given = {name: mark.cast(MARKS[name]) for name, mark in marks.items()}
-    return rows.select("account", at=at, on=on, **(nothing | given))
+    shaped = {
+        name: ibis.null(kind)
+        if name not in given
+        else ibis.literal(given[name], kind)
+        if isinstance(given[name], int | str)
+        else given[name].cast(kind)
+        for name, kind in SHAPE.items()
+    }
+    return rows.select("account", at=at, on=on, **shaped)
 
 
-def _seen(facts: ir.Table) -> ir.Table:
-    """Give each account's first fact; it counts as a sign of life, so that nobody begins dormant."""
-    first = facts.group_by("account").agg(at=facts.occurred_at.min(), on=facts.occurred_on.min())
-    over = ibis.interval(days=DORMANT_AFTER)
-    return ibis.union(
-        _moment(first, first["at"], first["on"], awake=ibis.literal(1)),
-        _moment(first, first["at"] + over, (first["on"] + over).cast("date"), awake=ibis.literal(-1)),
-    )
+def _stretches(facts: ir.Table) -> ir.Table:
+    """Give each account's first and last facts of each sort in every stretch of `DORMANT_AFTER` days, in one pass.
 
-
-def _answered(facts: ir.Table) -> ir.Table:
-    """Give each account's first answer."""
-    first = facts.group_by("account").agg(at=facts.occurred_at.min(), on=facts.occurred_on.min())
-    return _moment(first, first["at"], first["on"], answered=ibis.literal(1))
-
-
-def _spells(facts: ir.Table, mark: str, days: int, *, until: str = "") -> ir.Table:
-    """Give the moments at which a spell begins and ends that each of the facts keeps up for `days` days.
-
-    Facts are first put into stretches of `days` days: inside one no spell can end, so its first and its last fact are
-    enough. This makes few rows of many before anything is sorted.
+    Inside a stretch no spell can end, as none is shorter, so its first and its last fact are enough. This makes few
+    rows of many before anything is sorted.
     """
-    stretch = (facts.occurred_at.epoch_seconds() // (days * 86_400)).cast("int64")
-    ends = facts.group_by("account", stretch=stretch).agg(
-        first_at=facts.occurred_at.min(),
-        first_on=facts.occurred_on.min(),
-        last_at=facts.occurred_at.max(),
-        last_on=facts.occurred_on.max(),
+    stretch = (facts.occurred_at.epoch_seconds() // (DORMANT_AFTER * 86_400)).cast("int64")
+    sorts = {"awake": LIFE, "ordered": ORDERS, "paid": PAYMENTS, "answered": ANSWERED}
+    f = facts.select(
+        "account",
+        "occurred_at",
+        "occurred_on",
+        stretch=stretch,
+        **{name: facts.kind.isin(kinds) for name, kinds in sorts.items()},
     )
+    firsts = {f"{name}_first": f[name] for name in sorts}
+    return f.group_by("account", "stretch").agg(
+        first_at=f.occurred_at.min(),
+        first_on=f.occurred_on.min(),
+        **{f"{name}_at": f.occurred_at.min(where=test) for name, test in firsts.items()},
+        **{f"{name}_on": f.occurred_on.min(where=test) for name, test in firsts.items()},
+        **{f"{name}_last_at": f.occurred_at.max(where=f[name]) for name in sorts if name != "answered"},
+        **{f"{name}_last_on": f.occurred_on.max(where=f[name]) for name in sorts if name != "answered"},
+    )
+
+
+def _firsts(stretches: ir.Table) -> ir.Table:
+    """Give each account's first fact, which counts as a sign of life so that nobody begins dormant, and first answer."""
+    first = stretches.group_by("account").agg(
+        at=stretches.first_at.min(),
+        on=stretches.first_on.min(),
+        answered_at=stretches.answered_first_at.min(),
+        answered_on=stretches.answered_first_on.min(),
+    )
+    answered, over = first.filter(first.answered_at.notnull()), ibis.interval(days=DORMANT_AFTER)
+    return ibis.union(
+        _moment(first, first["at"], first["on"], change=WEIGHTS["awake"]),
+        _moment(first, first["at"] + over, (first["on"] + over).cast("date"), change=-WEIGHTS["awake"]),
+        _moment(answered, answered.answered_at, answered.answered_on, change=WEIGHTS["answered"]),
+    )
+
+
+def _spells(stretches: ir.Table, sort: str, days: int) -> ir.Table:
+    """Give the moments at which a spell begins and ends that each fact of a sort keeps up for `days` days."""
+    ends = stretches.select(
+        "account",
+        "stretch",
+        first_at=stretches[f"{sort}_first_at"],
+        first_on=stretches[f"{sort}_first_on"],
+        last_at=stretches[f"{sort}_last_at"],
+        last_on=stretches[f"{sort}_last_on"],
+    )
+    ends = ends.filter(ends.first_at.notnull())
     over, order = ibis.interval(days=days), ibis.window(group_by="account", order_by="stretch")
     ends = ends.mutate(before_at=ends.last_at.lag().over(order), next_at=ends.first_at.lead().over(order))
     begun = ends.filter(ends.before_at.isnull() | (ends.before_at + over <= ends.first_at))
     ended = ends.filter(ends.next_at.isnull() | (ends.next_at >= ends.last_at + over))
-    marks = {mark: ibis.literal(-1)} | ({until: ended.last_at + over} if until else {})
     return ibis.union(
-        _moment(begun, begun.first_at, begun.first_on, **{mark: ibis.literal(1)}),
-        _moment(ended, ended.last_at + over, (ended.last_on + over).cast("date"), **marks),
+        _moment(begun, begun.first_at, begun.first_on, change=WEIGHTS[sort]),
+        _moment(
+            ended,
+            ended.last_at + over,
+            (ended.last_on + over).cast("date"),
+            change=-WEIGHTS[sort],
+            mark=f"{sort}_until",
+        ),
     )
 
 
-def _turns(facts: ir.Table) -> ir.Table:
-    """Give the steps of leads, deals and contracts, the ends of what won deals lend, and people's corrections.
+def _steps(facts: ir.Table) -> ir.Table:
+    """Give the steps of leads and people's corrections. `word` orders the steps of one instant as (source, id) does."""
+    steps = facts.filter(facts.kind.isin(STEPS))
+    kind, word = steps.kind, steps.source + " " + steps.id  # a blank comes before every sign that a source may have
 
-    `place` is the step's place in the account's history, so that the largest tells which of two kinds came last.
-    """
-    steps = facts.filter(facts.kind.isin(TURNS))
-    order = ["occurred_at", "source", "id"]
-    deal, contract = steps.kind.isin((*OPEN, *CLOSED)), steps.kind.isin((*RUNNING, "subscription.ended"))
-    steps = steps.mutate(
-        place=ibis.row_number().over(ibis.window(group_by="account", order_by=order)).cast("int64") + 1,
-        thing=ibis.cases((deal, "deal"), (contract, "contract")),
-        on_now=steps.kind.isin((*OPEN, *RUNNING)).cast("int64"),
-        step_at=steps.occurred_at,
+    def sign(yes: tuple[str, ...], no: tuple[str, ...]) -> ir.IntegerValue:
+        return ibis.cases((kind.isin(yes), 1), (kind.isin(no), 0))
+
+    named = ibis.cases((kind == "stage.set", stage_code(steps.text.strip().lower())))
+    signs = {"acceptance": sign(ACCEPTED, RELEASED), "standing": sign(LEAD, ("lead.disqualified",))}
+    return _moment(steps, steps.occurred_at, steps.occurred_on, word=word, correction=named, **signs)
+
+
+def _things(facts: ir.Table) -> ir.Table:
+    """Give the moments at which a deal or a contract begins or ends to be open, and the ends of what won deals lend."""
+    things = facts.filter(facts.kind.isin(THINGS))
+    contract = things.kind.isin((*RUNNING, "subscription.ended"))
+    things = things.select(
+        *("account", "kind", "occurred_at", "occurred_on", "source", "id", "object_id"),
+        weight=ibis.cases((contract, WEIGHTS["contracts"]), else_=WEIGHTS["deals"]).cast("int64"),
+        on_now=things.kind.isin((*OPEN, *RUNNING)).cast("int64"),
     )
-    same = ibis.window(group_by=["account", "thing", "object_id"], order_by=order)
-    steps = steps.mutate(on_before=steps.on_now.lag().over(same))
-    change = steps.on_now - steps.on_before.fill_null(0)
-    kind, at = steps.kind, steps.occurred_at
-
-    def when(test: ir.BooleanValue, value: ir.Value) -> ir.Value:
-        return ibis.cases((test, value))
-
-    def last_of(yes: tuple[str, ...], no: tuple[str, ...]) -> ir.IntegerValue:
-        return ibis.cases((kind.isin(yes), steps.place * 2 + 1), (kind.isin(no), steps.place * 2))
-
-    ended = (kind == "subscription.ended") & (steps.on_before.fill_null(1) == 1)
-    named = stage_code(steps.text.strip().lower())
-    moments = _moment(
-        steps,
-        at,
-        steps.occurred_on,
-        won_at=when(kind == "deal.won", at),
-        ended_at=when(ended, at),
-        lead_at=when(kind.isin(LEAD), at),
-        accepted_at=when(kind.isin(ACCEPTED), at),
-        acceptance=last_of(ACCEPTED, RELEASED),
-        standing=last_of(LEAD, ("lead.disqualified",)),
-        correction=when(kind == "stage.set", steps.place * len(ORDER) + named),
-        contracts=when(steps.thing == "contract", change),
-        deals=when(steps.thing == "deal", change),
+    same = ibis.window(group_by=["account", "weight", "object_id"], order_by=["occurred_at", "source", "id"])
+    things = things.mutate(on_before=things.on_now.lag().over(same))
+    change = things.on_now - things.on_before.fill_null(0)
+    ended = (things.kind == "subscription.ended") & (things.on_before.fill_null(1) == 1)
+    mark = ibis.cases((things.kind == "deal.won", "won_at"), (ended, "ended_at"))
+    things = things.select("account", "occurred_at", "occurred_on", change=change * things.weight, mark=mark)
+    told = things.filter((things.change != 0) | things.mark.notnull())
+    won, over = things.filter(things.mark == "won_at"), ibis.interval(days=CUSTOMER_WINDOW)
+    return ibis.union(
+        _moment(told, told.occurred_at, told.occurred_on, change=told.change, mark=told.mark),
+        _moment(won, won.occurred_at + over, (won.occurred_on + over).cast("date")),
     )
-    won, over = steps.filter(kind == "deal.won"), ibis.interval(days=CUSTOMER_WINDOW)
-    return ibis.union(moments, _moment(won, won.occurred_at + over, (won.occurred_on + over).cast("date")))
 
 
 def _derived(moments: ir.Table) -> ir.Table:
     """Give the stage that the rule finds at each moment: the first line that holds."""
     m = moments
     window = ibis.interval(days=CUSTOMER_WINDOW)
+    room = dict(zip(WEIGHTS, (*WEIGHTS.values(),)[1:], strict=False))
+    running, ordered, paid, awake, answered, deals = (
+        m.counts % room[name] >= WEIGHTS[name]
+        for name in ("contracts", "ordered", "paid", "awake", "answered", "deals")
+    )
 
     def holds(test: ir.BooleanValue) -> ir.BooleanValue:
         return test.fill_null(False)  # noqa: FBT003 - ibis takes it by position only
 
     won_until = ibis.cases((m.ended_at.isnull() | holds(m.won_at > m.ended_at), m.won_at + window))
-    contracted = (m.contracts > 0) | m.ended_at.notnull()
-    customer = (m.contracts > 0) | (m.ordered > 0) | ((m.paid > 0) & ~contracted) | holds(won_until > m["at"])
+    contracted = running | m.ended_at.notnull()
+    customer = running | ordered | (paid & ~contracted) | holds(won_until > m["at"])
     left_at = ibis.greatest(m.ordered_until, m.ended_at, won_until, ibis.cases((~contracted, m.paid_until)))
-    lead = holds(m.standing % 2 == 1) & (left_at.isnull() | holds(m.lead_at >= left_at))
+    is_lead = m.lead_at.notnull() & (m.closed_at.isnull() | (m.lead_at > m.closed_at))
+    lead = is_lead & (left_at.isnull() | holds(m.lead_at >= left_at))
     bought = m.ordered_until.notnull() & ~holds(m.accepted_at > m.ordered_until - window)  # what was accepted is won
-    accepted = holds(m.acceptance % 2 == 1) & ~bought
-    awake = m.awake > 0
+    accepted = holds(m.accepted_at.notnull() & (m.released_at.isnull() | (m.accepted_at > m.released_at))) & ~bought
     stage = ibis.cases(
         (customer, CODE["expand"]),
-        ((m.deals > 0) | (accepted & awake), CODE["convert"]),
+        (deals | (accepted & awake), CODE["convert"]),
         (lead & awake, CODE["nurture"]),
         (left_at.notnull(), CODE["former_customer"]),
-        (holds(m.standing % 2 == 0), CODE["disqualified"]),
+        (m.closed_at.notnull() & ~is_lead, CODE["disqualified"]),
         (~awake, CODE["dormant"]),
-        (m.answered.notnull(), CODE["capture"]),
+        (answered, CODE["capture"]),
         else_=CODE["attract"],
     )
     return m.select("account", "at", "on", "correction", stage=stage.cast("int64"))
@@ -267,13 +304,8 @@ def _derived(moments: ir.Table) -> ir.Table:
 def _corrected(moments: ir.Table) -> ir.Table:
     """Put a person's correction in place of the rule's stage, until the rule's own answer changes."""
     over = ibis.window(group_by="account", order_by="at")
-    so_far = ibis.cumulative_window(group_by="account", order_by="at")
     moments = moments.mutate(before=moments.stage.lag().over(over))
     changed = moments.before.isnull() | (moments.before != moments.stage)
-    moments = moments.mutate(changed=changed.cast("int64"))
-    moments = moments.filter((moments.changed == 1) | moments.correction.notnull())
-    moments = moments.mutate(answer=moments.changed.sum().over(so_far).cast("int64"))
-    last = moments.correction.max().over(ibis.cumulative_window(group_by=["account", "answer"], order_by="at"))
-    moments = moments.mutate(last=last)
-    stage = ibis.coalesce(moments.last % len(ORDER), moments.stage)
+    moments = moments.filter(changed | moments.correction.notnull())  # each row that stays decides anew
+    stage = ibis.coalesce(moments.correction, moments.stage)
     return moments.select("account", "at", "on", stage=stage.cast("int64"))
