@@ -24,6 +24,9 @@ silence. All facts of one instant count together; within it the order is that of
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import add
+
 import ibis
 import ibis.expr.types as ir
 
@@ -58,6 +61,8 @@ ANSWERED = tuple(
     for kind in KINDS.values()
     if kind.stage in (CAPTURE, EXPAND, FEEDBACK) and kind.name not in (*ORDERS, *RUNNING, "subscription.ended")
 )
+
+SORTS = {"awake": LIFE, "ordered": ORDERS, "paid": PAYMENTS, "answered": ANSWERED}
 
 # What a moment may carry. Counts are packed into one number, each in its digits, so that one window adds them all up:
 # spells that are on, whether it ever answered, contracts that run and deals that are open. The last is the room's end.
@@ -163,71 +168,57 @@ def _moment(rows: ir.Table, at: ir.Value, on: ir.Value, **given: ir.Value | int 
 
 
 def _stretches(facts: ir.Table) -> ir.Table:
-    """Give each account's first and last facts of each sort in every stretch of `DORMANT_AFTER` days, in one pass.
+    """Give each account's first and last facts of each `sort` in every stretch of `DORMANT_AFTER` days, in one pass.
 
     Inside a stretch no spell can end, as none is shorter, so its first and its last fact are enough. This makes few
-    rows of many before anything is sorted.
+    rows of many before anything is sorted. `sort` tells of a fact whether it belongs to each of `SORTS`.
     """
+    sort = reduce(add, (facts.kind.isin(kinds).cast("int64") * 2**bit for bit, kinds in enumerate(SORTS.values())))
     stretch = (facts.occurred_at.epoch_seconds() // (DORMANT_AFTER * 86_400)).cast("int64")
-    sorts = {"awake": LIFE, "ordered": ORDERS, "paid": PAYMENTS, "answered": ANSWERED}
-    f = facts.select(
-        "account",
-        "occurred_at",
-        "occurred_on",
-        stretch=stretch,
-        **{name: facts.kind.isin(kinds) for name, kinds in sorts.items()},
+    return facts.group_by("account", stretch=stretch, sort=sort).agg(
+        first_at=facts.occurred_at.min(),
+        first_on=facts.occurred_on.min(),
+        last_at=facts.occurred_at.max(),
+        last_on=facts.occurred_on.max(),
     )
-    firsts = {f"{name}_first": f[name] for name in sorts}
-    return f.group_by("account", "stretch").agg(
-        first_at=f.occurred_at.min(),
-        first_on=f.occurred_on.min(),
-        **{f"{name}_at": f.occurred_at.min(where=test) for name, test in firsts.items()},
-        **{f"{name}_on": f.occurred_on.min(where=test) for name, test in firsts.items()},
-        **{f"{name}_last_at": f.occurred_at.max(where=f[name]) for name in sorts if name != "answered"},
-        **{f"{name}_last_on": f.occurred_on.max(where=f[name]) for name in sorts if name != "answered"},
-    )
+
+
+def _of_sort(stretches: ir.Table, sort: str) -> ir.Table:
+    bit = 2 ** list(SORTS).index(sort)
+    return stretches.filter(stretches.sort % (2 * bit) >= bit)
 
 
 def _firsts(stretches: ir.Table) -> ir.Table:
-    """Give each account's first fact, which counts as a sign of life so that nobody begins dormant, and first answer."""
-    first = stretches.group_by("account").agg(
-        at=stretches.first_at.min(),
-        on=stretches.first_on.min(),
-        answered_at=stretches.answered_first_at.min(),
-        answered_on=stretches.answered_first_on.min(),
+    """Give each account's first answer and first fact: a sign of life, so that nobody begins dormant."""
+    answered = _of_sort(stretches, "answered")
+    answered, seen = (
+        t.group_by("account").agg(at=t.first_at.min(), on=t.first_on.min()) for t in (answered, stretches)
     )
-    answered, over = first.filter(first.answered_at.notnull()), ibis.interval(days=DORMANT_AFTER)
+    over = ibis.interval(days=DORMANT_AFTER)
     return ibis.union(
-        _moment(first, first["at"], first["on"], change=WEIGHTS["awake"]),
-        _moment(first, first["at"] + over, (first["on"] + over).cast("date"), change=-WEIGHTS["awake"]),
-        _moment(answered, answered.answered_at, answered.answered_on, change=WEIGHTS["answered"]),
+        _moment(seen, seen["at"], seen["on"], change=WEIGHTS["awake"]),
+        _moment(seen, seen["at"] + over, (seen["on"] + over).cast("date"), change=-WEIGHTS["awake"]),
+        _moment(answered, answered["at"], answered["on"], change=WEIGHTS["answered"]),
     )
 
 
 def _spells(stretches: ir.Table, sort: str, days: int) -> ir.Table:
     """Give the moments at which a spell begins and ends that each fact of a sort keeps up for `days` days."""
-    ends = stretches.select(
-        "account",
-        "stretch",
-        first_at=stretches[f"{sort}_first_at"],
-        first_on=stretches[f"{sort}_first_on"],
-        last_at=stretches[f"{sort}_last_at"],
-        last_on=stretches[f"{sort}_last_on"],
+    mine = _of_sort(stretches, sort)
+    ends = mine.group_by("account", "stretch").agg(
+        first_at=mine.first_at.min(),
+        first_on=mine.first_on.min(),
+        last_at=mine.last_at.max(),
+        last_on=mine.last_on.max(),
     )
-    ends = ends.filter(ends.first_at.notnull())
     over, order = ibis.interval(days=days), ibis.window(group_by="account", order_by="stretch")
     ends = ends.mutate(before_at=ends.last_at.lag().over(order), next_at=ends.first_at.lead().over(order))
     begun = ends.filter(ends.before_at.isnull() | (ends.before_at + over <= ends.first_at))
     ended = ends.filter(ends.next_at.isnull() | (ends.next_at >= ends.last_at + over))
+    until, until_on = ended.last_at + over, (ended.last_on + over).cast("date")
     return ibis.union(
         _moment(begun, begun.first_at, begun.first_on, change=WEIGHTS[sort]),
-        _moment(
-            ended,
-            ended.last_at + over,
-            (ended.last_on + over).cast("date"),
-            change=-WEIGHTS[sort],
-            mark=f"{sort}_until",
-        ),
+        _moment(ended, until, until_on, change=-WEIGHTS[sort], mark=f"{sort}_until"),
     )
 
 
