@@ -28,11 +28,13 @@ from deltalake import (
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction
 
+from plait.failure import Unfit
+
 ATTEMPTS = 20  # a racing writer makes a commit fail; each attempt reads the newest version again
 PARQUET_END = b"PAR1"
 
 
-class TornTable(RuntimeError):
+class TornTable(Unfit, RuntimeError):
     """A table that cannot be read although its durable part should be whole."""
 
 

@@ -15,6 +15,7 @@ from plait.delta import locked
 from plait.derived import Derived, refresh
 from plait.engine import DUCKDB
 from plait.facts import CURRENCIES, nearest
+from plait.failure import Unfit
 from plait.measure import Measure, Table, known_measure, registry
 from plait.measures import load_measures
 from plait.settings import FILE, BadSettings, Settings, read_settings, write_settings
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 
 
-class NothingToLoad(ValueError):
+class NothingToLoad(Unfit, ValueError):
     """No file of the folder is one that the mapping reads."""
 
     def __init__(self, folder: Path, mapping: SourceMapping) -> None:

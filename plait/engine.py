@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from plait import duck
 from plait.delta import Snapshot
+from plait.failure import Misused, Unfit
 from plait.store import view_sql
 
 if TYPE_CHECKING:
@@ -25,14 +26,14 @@ DUCKDB = "duckdb"
 SPARK_ADDRESS = ("spark://", "local")
 
 
-class UnknownEngine(ValueError):
+class UnknownEngine(Misused, ValueError):
     """An engine that plait does not have."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"no engine {name!r}; allowed: duckdb, or a Spark master such as spark://host:7077.")
 
 
-class QueryFailed(RuntimeError):
+class QueryFailed(Unfit, RuntimeError):
     """The engine refused a measure's query; the message carries the query."""
 
     def __init__(self, measure: str, sql: str, because: Exception) -> None:

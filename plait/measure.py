@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from plait.facts import DEPARTMENTS, KINDS, nearest
+from plait.failure import Misused
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -31,7 +32,7 @@ MONEY_UNIT = "money"  # in the major unit of the row's `currency` column
 Cell: TypeAlias = str | int | float | Decimal | date | None
 
 
-class UnknownMeasure(LookupError):
+class UnknownMeasure(Misused, LookupError):
     """Somebody asked for a measure that nobody has defined."""
 
     def __init__(self, name: str, known: Iterator[str]) -> None:
@@ -39,7 +40,7 @@ class UnknownMeasure(LookupError):
         super().__init__(f"no measure {name!r}; {nearest(name, names)}`plait measures` lists all {len(names)}.")
 
 
-class BadOption(ValueError):
+class BadOption(Misused, ValueError):
     """An option that the measure does not have, or a value that it does not take."""
 
 

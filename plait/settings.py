@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from plait.failure import Unfit
+
 FILE = "plait.toml"
 WRITTEN = """\
 # Settings of this plait home. After a change run `plait store rebuild`.
@@ -17,7 +19,7 @@ currency = {currency}  # ISO 4217 code of the currency to report in; "" leaves e
 """
 
 
-class BadSettings(ValueError):
+class BadSettings(Unfit, ValueError):
     """The home's plait.toml says something that plait does not understand."""
 
 

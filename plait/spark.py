@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from plait.delta import Snapshot
+from plait.failure import Unfit
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -28,7 +29,7 @@ OPTIONS = {
 SQL_TYPES = {pa.string(): "string", pa.int64(): "bigint", pa.timestamp("us"): "timestamp_ntz", pa.date32(): "date"}
 
 
-class SparkMissing(ImportError):
+class SparkMissing(Unfit, ImportError):
     """The extra `spark` is not installed."""
 
     def __init__(self) -> None:

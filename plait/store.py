@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from plait import duck
 from plait.delta import DurableTable, Snapshot, locked
+from plait.failure import Unfit
 
 MONEY = pa.decimal128(18, 4)
 QUANTITY = pa.decimal128(20, 10)  # times an amount this is 38 digits, the most that engines multiply exactly
@@ -67,7 +68,7 @@ ID_CONFLICT = "id_conflict"
 CONFLICT_STEP = "keep the first fact, or give the changed one an id of its own, such as id + date of the change"
 
 
-class UnsafeHome(ValueError):
+class UnsafeHome(Unfit, ValueError):
     """A home whose name engines would misread."""
 
 

@@ -1,16 +1,14 @@
-"""The timeline: every fact with the account and the person it concerns, up to a day. The only door to facts.
-
-The resolved facts are kept in the home as a derived Delta table, in buckets of whole accounts, each sorted by account,
-person and time. A load rewrites only the buckets of the accounts that it changed; the whole can be built again from the
-facts by one command, with the same result.
-"""
+"""The timeline: every fact with the account and the person it concerns, up to a day. The only door to facts."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from functools import reduce
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
@@ -18,15 +16,19 @@ import pyarrow as pa
 from plait import duck, identity
 from plait.derived import FACTS_VERSION, TIMELINE, Derived, bucket_digits, refresh
 from plait.engine import DUCKDB, Engine, QueryFailed, Tables, open_engine
+from plait.failure import Unfit
 from plait.measure import FLOAT_UNITS, MONEY_UNIT, TEXT_UNITS, Caution, Cell, Facts, Measure, Table
 from plait.settings import Settings, read_settings
 from plait.store import REJECTS, Store, view_sql
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 SHOWN = 3  # examples beside a warning
 EXACT = Decimal("0.0001")  # money is kept to a hundredth of a cent and rounded once, where it is shown
 
 
-class UnknownAccount(LookupError):
+class UnknownAccount(Unfit, LookupError):
     """Nobody knows this account."""
 
 
@@ -70,22 +72,26 @@ class Timeline:
         sql = self.engine.sql(answer.rows)
         try:
             rows = _rows(self.engine.run_sql(sql), measure)
-            warnings = [says for caution in answer.cautions if (says := self._caution(caution))]
+            warnings = self._warnings(answer.cautions)
         except (duckdb.Error, pa.ArrowInvalid) as error:
             raise QueryFailed(measure.name, sql, error) from error
         took = time.perf_counter() - began
         return Table(measure, self.as_of.replace(tzinfo=UTC), self.version, read, rows, sql, warnings, took)
 
-    def _caution(self, caution: Caution) -> str | None:
-        """Say a caution when it holds, with how many rows it holds for and the first three of them."""
-        name = caution.where.columns[0]
-        shown = caution.where.select(some=caution.where[name].cast("string"), n=caution.where.count())
-        rows = self.engine.run(shown.order_by("some").limit(SHOWN)).to_pylist()
-        if not rows:
-            return None
-        count = rows[0]["n"]
-        some = ", ".join(str(row["some"]) for row in rows) + (" and others" if count > SHOWN else "")
-        return caution.says.format(n=count, some=some)
+    def _warnings(self, cautions: Sequence[Caution]) -> list[str]:
+        """Say the cautions that hold, each with how many rows it holds for and the first of them, in one query."""
+        if not cautions:
+            return []
+        asked = [_asked(number, caution.where) for number, caution in enumerate(cautions)]
+        rows = self.engine.run(reduce(lambda one, other: one.union(other), asked)).to_pylist()
+        found: dict[int, list[str]] = {}
+        counts = {row["number"]: row["n"] for row in rows}
+        for row in sorted(rows, key=lambda row: (row["number"], row["some"])):
+            found.setdefault(row["number"], []).append(row["some"])
+        return [
+            cautions[number].says.format(n=n, some=", ".join(found[number]) + (" and others" if n > SHOWN else ""))
+            for number, n in sorted(counts.items())
+        ]
 
     def _instant(self, day: date | datetime) -> datetime:
         if not isinstance(day, datetime):
@@ -141,6 +147,15 @@ def _accounts_named(db: duckdb.DuckDBPyConnection, store: Store, wanted: str) ->
     db.execute(view_sql("timeline", Derived.open(store.home).timeline.snapshot(), TIMELINE))
     named = "kind = 'account.created' and lower(text) = ? and account is not null"
     return db.execute(f"select distinct account from timeline where {named}", [wanted]).fetchall()
+
+
+def _asked(number: int, where: ir.Table) -> ir.Table:
+    """Give the first rows of a caution, by their first column, and how many there are."""
+    import ibis
+
+    some = where[where.columns[0]].cast("string").fill_null("(unknown)")
+    shown = where.select(number=ibis.literal(number, "int64"), some=some, n=where.count())
+    return shown.order_by("some").limit(SHOWN)
 
 
 def _rows(answer: pa.Table, measure: Measure) -> list[tuple[Cell, ...]]:

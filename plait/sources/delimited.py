@@ -20,6 +20,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
 
+from plait.failure import Unfit
+
 WINDOW = 8 << 20
 SMALL_WINDOW = 1 << 14  # after a broken quote: scanning far ahead again and again would be quadratic
 LONGEST_ROW, LONGEST_LINE = 4 << 20, 64 << 20
@@ -227,7 +229,7 @@ def parse(rows: Rows, shape: Shape, *, columns: Sequence[int] | None) -> pa.Reco
     return pa.RecordBatch.from_arrays([pa.array(rows.lines), *batch.columns], names=["line", *wanted])
 
 
-class RowsLost(RuntimeError):
+class RowsLost(Unfit, RuntimeError):
     """Two counts of the same rows disagree: a fault in plait, which stages nothing rather than too little."""
 
 

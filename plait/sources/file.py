@@ -19,6 +19,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from plait.failure import Unfit
 from plait.sources.form import FileMapping
 
 CHUNK = 1 << 20
@@ -39,7 +40,7 @@ _BOMS = (
 )
 
 
-class UnreadableFile(ValueError):
+class UnreadableFile(Unfit, ValueError):
     """A file that cannot be read; nothing of the load has been staged."""
 
     def __init__(self, file: str, problem: str) -> None:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from plait.failure import Unfit
+
 REQUIRED = ("kind", "id", "occurred_at")
 NUMBERS = ("amount", "quantity")
 
 
-class BadMapping(ValueError):
+class BadMapping(Unfit, ValueError):
     """A mapping that cannot be used; the message lists every problem found."""
 
     def __init__(self, path: str, problems: Sequence[str]) -> None:
