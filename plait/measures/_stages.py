@@ -154,17 +154,13 @@ def _carried(facts: Facts) -> ir.Table:
     )
 
 
-def _moment(rows: ir.Table, at: ir.Value, on: ir.Value, **given: ir.Value | int | str) -> ir.Table:
+def _moment(rows: ir.Table, at: ir.Value, on: ir.Value, **given: object) -> ir.Table:
     """Give rows the shape that all moments share."""
-    shaped = {
-        name: ibis.null(kind)
-        if name not in given
-        else ibis.literal(given[name], kind)
-        if isinstance(given[name], int | str)
-        else given[name].cast(kind)
-        for name, kind in SHAPE.items()
-    }
-    return rows.select("account", at=at, on=on, **shaped)
+    marks: dict[str, ir.Value] = {name: ibis.null(kind) for name, kind in SHAPE.items()}
+    for name, mark in given.items():
+        value = mark if isinstance(mark, ir.Value) else ibis.literal(mark)
+        marks[name] = value.cast(SHAPE[name])
+    return rows.select("account", at=at, on=on, **marks)
 
 
 def _stretches(facts: ir.Table) -> ir.Table:
