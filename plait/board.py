@@ -90,8 +90,10 @@ def print_load(report: desk.LoadReport, *, as_json: bool = False) -> None:
         out.print(Text(f"{said} {verdict}", style=style))
     if report.not_read:
         out.print(Text(f"not read, no pattern fits: {', '.join(report.not_read)}", style="yellow"))
-    added = sum(file.added for file in report.files)
-    out.print(Text(f"{added:,} facts added; the facts are at version {report.version}", style="bold"), "")
+    added, rows = (sum(getattr(file, name) for file in report.files) for name in ("added", "rows"))
+    out.print(Text(f"{added:,} facts added; the facts are at version {report.version}", style="bold"))
+    speed = f"{rows:,} rows in {report.took:.1f} s, {rows / report.took:,.0f} rows/s with identity and timeline"
+    out.print(Text(speed, style="dim"), "")
 
 
 def print_trial(trial: desk.Trial) -> None:

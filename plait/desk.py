@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from plait import duck, identity, timeline
@@ -66,13 +67,17 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What a load did. For each file `rows = accepted + refused`; `refused` shows the first of the refused rows."""
+    """What a load did. For each file `rows = accepted + refused`; `refused` shows the first of the refused rows.
+
+    `took` is in seconds, with identity and timeline.
+    """
 
     files: list[Loaded]
     not_read: list[str]
     refused: list[Refused]
     controls: list[Checked]
     version: int
+    took: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,7 @@ def load(home: Path, folder: Path, mapping: Path, *, now: datetime, progress: Pr
 
     `now` is when we came to know; facts dated after it are refused. Loading the same files again adds nothing.
     """
+    began = perf_counter()
     store, zone = Store.open(home), zone_of(home, mapping)
     with _staged(home, folder, mapping, now, progress) as (staging, parts):
         if not (home / FILE).exists():
@@ -147,7 +153,7 @@ def load(home: Path, folder: Path, mapping: Path, *, now: datetime, progress: Pr
         refused = _first_refused(store, parts)
     refresh(store, Derived.open(home))
     controls = [_check(store, control) for control in staging.controls]
-    return LoadReport(files, staging.not_read, refused, controls, store.snapshot().version)
+    return LoadReport(files, staging.not_read, refused, controls, store.snapshot().version, perf_counter() - began)
 
 
 def add(home: Path, facts: Iterable[Fact], *, name: str, now: datetime) -> list[Loaded]:

@@ -21,7 +21,10 @@ def first_entries(facts: Facts, kinds: tuple[str, ...], unit: Unit) -> ir.Table:
     steps = facts.of(*kinds)
     steps = steps.mutate(unit=steps[UNIT_COLUMN[unit]])
     steps = steps.filter(steps.unit.notnull())
-    order = ibis.window(group_by=["unit", "kind"], order_by=["occurred_at", "source", "id"])
+    # The few facts of each first instant are found without sorting; only they are put in order.
+    begun = steps.group_by("unit", "kind").agg(occurred_at=steps.occurred_at.min())
+    steps = steps.semi_join(begun, ["unit", "kind", "occurred_at"])
+    order = ibis.window(group_by=["unit", "kind"], order_by=["source", "id"])
     return steps.mutate(place=ibis.row_number().over(order)).filter(lambda t: t.place == 0).drop("place")
 
 
@@ -42,18 +45,29 @@ def seconds_of(at: datetime) -> int:
     return int(at.replace(tzinfo=UTC).timestamp())
 
 
+def _units(facts: Facts, kind: str, unit: Unit) -> ir.Table:
+    facts_of_kind = facts.of(kind)
+    return facts_of_kind.filter(facts_of_kind[UNIT_COLUMN[unit]].notnull()).select(
+        "occurred_at", "occurred_on", unit=facts_of_kind[UNIT_COLUMN[unit]]
+    )
+
+
 def waits(facts: Facts, start: str, to: str, unit: Unit, by: By) -> ir.Table:
-    """Give every unit that reached `start`: cohort, entered_at, reached_at, id, happened (0 or 1) and `seconds`.
+    """Give every unit that reached `start`: cohort, entered_at, reached_at, happened (0 or 1) and `seconds`.
 
     `seconds` runs from the first `start` to the first `to`; without one, to the instant asked for: by then it had not
     happened, and what comes later is unknown (right-censored). Negative where `to` came first.
     """
-    entries = first_entries(facts, (start, to), unit)
-    begun = entries.filter(entries.kind == start)
+    ended = _units(facts, to, unit)
+    ended = ended.group_by("unit").agg(reached_at=ended.occurred_at.min())
+    begun = _units(facts, start, unit)
+    if by in ("all", "month", "quarter", "year"):  # the same day for all facts of an instant: nothing to put in order
+        day = begun.occurred_on.argmin(begun.occurred_at)
+        begun = begun.group_by("unit").agg(occurred_on=day, occurred_at=begun.occurred_at.min())
+    else:
+        begun = first_entries(facts, (start,), unit)
     begun = begun.select("unit", cohort=cohort(begun, by), entered_at=begun.occurred_at)
-    ended = entries.filter(entries.kind == to)
-    ended = ended.select("unit", "id", reached_at=ended.occurred_at)
-    both = begun.left_join(ended, "unit").select("cohort", "entered_at", "reached_at", "id")
+    both = begun.left_join(ended, "unit").select("cohort", "entered_at", "reached_at")
     until = ibis.coalesce(seconds(both.reached_at), ibis.literal(seconds_of(facts.as_of), "int64"))
     return both.mutate(
         happened=both.reached_at.notnull().cast("int64"), seconds=(until - seconds(both.entered_at)).cast("int64")
