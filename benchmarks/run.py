@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
@@ -89,8 +90,8 @@ def write_section(name: str, text: str) -> None:
     sections = {part.partition("\n")[0]: part.partition("\n")[2].strip() for part in old.split("\n## ")[1:]}
     sections[name] = text.strip()
     about = (
-        "# Benchmarks\n\nWritten by `make bench`. The machine is shared: trust the ratios, which come from one run, not "
-        f"the seconds.\n\n{machine()}\n"
+        "# Benchmarks\n\nWritten by `make bench`. The machine is shared: trust the ratios, which come from one run, "
+        f"not the seconds.\n\n{machine()}\n"
     )
     RESULTS.write_text(about + "".join(f"\n## {title}\n\n{body}\n" for title, body in sorted(sections.items())))
 
@@ -160,7 +161,9 @@ def start(given: argparse.Namespace) -> str:
     for words in (("--help",), ("show", "funnel")):
         runs = [plait(home, *words) for _ in range(5)]
         took, cpu = (statistics.median(run[k] for run in runs) for k in (0, 1))
-        lines.append(f"| `plait {' '.join(words)}` | {took:.2f} | {cpu:.2f} | {max(run[2] for run in runs):,.0f} MB |\n")
+        lines.append(
+            f"| `plait {' '.join(words)}` | {took:.2f} | {cpu:.2f} | {max(run[2] for run in runs):,.0f} MB |\n"
+        )
     return (
         "On the demo home, from process start to exit, medians of 5:\n\n"
         "| command | seconds | CPU seconds | peak memory |\n|---|---:|---:|---:|\n" + "".join(lines)
@@ -195,10 +198,11 @@ def measures(given: argparse.Namespace) -> str:
             lines.append(beside(timeline, measure, given.rounds))
             print(lines[-1], flush=True)
     return (
-        f"{store.snapshot().rows:,} facts, each measure and the same question in SQL by hand over the same files, in one "
-        f"process and connection: medians of {given.rounds} alternating runs, CPU seconds of all threads (wall seconds "
-        "beside). `ratio` is the measure's rows by the SQL's, in CPU; `build` is Ibis making the query; `table` is what "
-        "`plait show` waits for: build, rows and every caution. The SQL is in `tests/checks` or `benchmarks/peers`.\n\n"
+        f"{store.snapshot().rows:,} facts, each measure and the same question in SQL by hand over the same files, in "
+        f"one process and connection: medians of {given.rounds} alternating runs, CPU seconds of all threads (wall "
+        "seconds beside). `ratio` is the measure's rows by the SQL's, in CPU; `build` is Ibis making the query; "
+        "`table` is what `plait show` waits for: build, rows and every caution. The SQL by hand is in "
+        "`tests/checks` or `benchmarks/peers`.\n\n"
         "| measure | options | rows | by hand | ratio | build | table | same rows |\n"
         "|---|---|---:|---:|---:|---:|---:|---|\n" + "\n".join(lines) + "\n"
     )
@@ -217,7 +221,7 @@ def beside(timeline: Timeline, measure: Measure, rounds: int) -> str:
     for _ in range(rounds):
         sql, spent = timed(lambda: timeline.engine.sql(measure.answer(timeline.facts(), options).rows))
         builds.append(spent)
-        rows.append(timed(lambda sql=sql: timeline.engine.run_sql(sql))[1])
+        rows.append(timed(partial(timeline.engine.run_sql, sql))[1])
         by_hand, spent = timed(lambda: connection.execute(query).fetchall())
         hands.append(spent)
         table, spent = timed(lambda: timeline.table(measure, **options))

@@ -22,7 +22,8 @@ risks as (
     select *, sum(units) over (partition by cohort order by waited desc rows unbounded preceding) as at_risk from times
 ),
 curve as (
-    select cohort, exp(sum(ln(nullif(at_risk - events, 0) / at_risk))) * (count_if(at_risk = events) = 0)::int as survival
+    select cohort,
+        if(bool_or(at_risk = events), 0, exp(sum(ln(nullif(at_risk - events, 0) / at_risk)))) as survival
     from risks where events > 0 and waited < 120 * 86400 group by cohort
 )
 select
