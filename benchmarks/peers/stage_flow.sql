@@ -1,6 +1,13 @@
 -- The ledger of stays by hand, without people's corrections (the synthetic firm has none).
 with stretches as (
     select account, epoch(occurred_at)::bigint // 15552000 as stretch, min(occurred_at) as seen_at,
+        min(occurred_on) as seen_on,
+        min(occurred_on) filter (life) as life_first_on, max(occurred_on) filter (life) as life_last_on,
+        min(occurred_on) filter (kind = 'order.placed') as order_first_on,
+        max(occurred_on) filter (kind = 'order.placed') as order_last_on,
+        min(occurred_on) filter (kind in ('invoice.issued', 'payment.received')) as paid_first_on,
+        max(occurred_on) filter (kind in ('invoice.issued', 'payment.received')) as paid_last_on,
+        min(occurred_on) filter (answer) as answered_on,
         min(occurred_at) filter (life) as life_first, max(occurred_at) filter (life) as life_last,
         min(occurred_at) filter (kind = 'order.placed') as order_first,
         max(occurred_at) filter (kind = 'order.placed') as order_last,
@@ -8,7 +15,7 @@ with stretches as (
         max(occurred_at) filter (kind in ('invoice.issued', 'payment.received')) as paid_last,
         min(occurred_at) filter (answer) as answered_at
     from (
-        select account, occurred_at, kind, kind in (
+        select account, occurred_at, occurred_on, kind, kind in (
             'visit.started', 'page.viewed', 'ad.clicked', 'link.clicked', 'subscriber.joined', 'form.submitted',
             'content.downloaded', 'event.attended', 'trial.started', 'referral.made', 'message.clicked',
             'message.unsubscribed', 'lead.created', 'lead.mql', 'lead.recycled', 'lead.sal', 'lead.sql',
@@ -25,9 +32,11 @@ with stretches as (
     ) group by all
 ),
 ends as (
-    select account, 'awake' as what, 180 as days, stretch, life_first as first_at, life_last as last_at from stretches
-    union all select account, 'ordered', 365, stretch, order_first, order_last from stretches
-    union all select account, 'paid', 365, stretch, paid_first, paid_last from stretches
+    select account, 'awake' as what, 180 as days, stretch, life_first as first_at, life_last as last_at,
+        life_first_on as first_on, life_last_on as last_on from stretches
+    union all select account, 'ordered', 365, stretch, order_first, order_last, order_first_on, order_last_on
+    from stretches
+    union all select account, 'paid', 365, stretch, paid_first, paid_last, paid_first_on, paid_last_on from stretches
 ),
 gaps as (
     select *, lag(last_at) over spell as before_at, lead(first_at) over spell as next_at
@@ -35,17 +44,19 @@ gaps as (
     window spell as (partition by account, what order by stretch)
 ),
 spells as (
-    select account, what, first_at as moment, 1 as change from gaps
+    select account, what, first_at as moment, first_on as moved_on, 1 as change from gaps
     where before_at is null or before_at + to_days(days) <= first_at
     union all
-    select account, what, last_at + to_days(days), -1 from gaps
+    select account, what, last_at + to_days(days), last_on + days, -1 from gaps
     where next_at is null or next_at >= last_at + to_days(days)
 ),
 firsts as (
-    select account, min(seen_at) as seen_at, min(answered_at) as answered_at from stretches group by account
+    select account, min(seen_at) as seen_at, min(seen_on) as seen_on, min(answered_at) as answered_at,
+        min(answered_on) as answered_on
+    from stretches group by account
 ),
 steps as (
-    select account, kind, occurred_at, object_id, source, id,
+    select account, kind, occurred_at, occurred_on, object_id, source, id,
         case when starts_with(kind, 'deal.') then 'deal' when starts_with(kind, 'subscription.') then 'contract' end
         as thing, kind in ('deal.opened', 'subscription.started', 'subscription.changed') as is_on
     from timeline where account is not null and kind in (
@@ -59,7 +70,7 @@ turns as (
     from steps
 ),
 moments as (
-    select account, occurred_at as moment, 0 as awake, 0 as ordered, 0 as paid,
+    select account, occurred_at as moment, occurred_on as moved_on, 0 as awake, 0 as ordered, 0 as paid,
         case thing when 'deal' then is_on::int - coalesce(was_on, 0) else 0 end as deals,
         case thing when 'contract' then is_on::int - coalesce(was_on, 0) else 0 end as contracts,
         null::timestamp as order_until, null::timestamp as paid_until, null::timestamp as answered_at,
@@ -76,21 +87,21 @@ moments as (
                 then place * 2 + 1 end as standing
     from turns
     union all by name
-    select account, moment, (what = 'awake')::int * change as awake, (what = 'ordered')::int * change as ordered,
+    select account, moment, moved_on, (what = 'awake')::int * change as awake, (what = 'ordered')::int * change as ordered,
         (what = 'paid')::int * change as paid, case when what = 'ordered' and change < 0 then moment end as order_until,
         case when what = 'paid' and change < 0 then moment end as paid_until
     from spells
     union all by name
-    select account, seen_at as moment, 1 as awake from firsts
+    select account, seen_at as moment, seen_on as moved_on, 1 as awake from firsts
     union all by name
-    select account, seen_at + interval 180 day as moment, -1 as awake from firsts
+    select account, seen_at + interval 180 day as moment, seen_on + 180 as moved_on, -1 as awake from firsts
     union all by name
-    select account, answered_at as moment, answered_at from firsts where answered_at is not null
+    select account, answered_at as moment, answered_on as moved_on, answered_at from firsts where answered_at is not null
     union all by name
-    select account, occurred_at + interval 365 day as moment from steps where kind = 'deal.won'
+    select account, occurred_at + interval 365 day as moment, occurred_on + 365 as moved_on from steps where kind = 'deal.won'
 ),
 instants as (
-    select account, moment, sum(awake) as awake, sum(ordered) as ordered, sum(paid) as paid, sum(deals) as deals,
+    select account, moment, max(moved_on) as moved_on, sum(awake) as awake, sum(ordered) as ordered, sum(paid) as paid, sum(deals) as deals,
         sum(contracts) as contracts, max(order_until) as order_until, max(paid_until) as paid_until,
         max(answered_at) as answered_at, max(won_at) as won_at, max(ended_at) as ended_at,
         max(accepted_at) as accepted_at, max(lead_at) as lead_at, max(acceptance) as acceptance,
@@ -98,7 +109,7 @@ instants as (
     from moments where moment < getvariable('as_of') group by account, moment
 ),
 known as (
-    select account, moment, coalesce(sum(awake) over past, 0) > 0 as awake,
+    select account, moment, moved_on, coalesce(sum(awake) over past, 0) > 0 as awake,
         coalesce(sum(ordered) over past, 0) > 0 as ordered, coalesce(sum(paid) over past, 0) > 0 as paid,
         coalesce(sum(deals) over past, 0) > 0 as dealing, coalesce(sum(contracts) over past, 0) > 0 as running,
         max(order_until) over past as order_until, max(paid_until) over past as paid_until,
@@ -116,7 +127,7 @@ lefts as (
     from known
 ),
 stages as (
-    select account, moment, case
+    select account, moment, moved_on, case
         when running or ordered or (paid and not contracted) or coalesce(won_until > moment, false) then 4
         when dealing or (coalesce(acceptance % 2 = 1, false) and awake
             and (order_until is null or coalesce(accepted_at > order_until - interval 365 day, false))) then 3
@@ -130,12 +141,13 @@ stages as (
     from lefts
 ),
 stays as (
-    select account, moment, stage, lag(stage) over (partition by account order by moment) as from_stage
+    select account, moment, moved_on, stage, lag(stage) over (partition by account order by moment) as from_stage
     from stages
     qualify from_stage is null or from_stage != stage
 ),
 moves as (
-    select account, stage, from_stage, (moment at time zone 'UTC' at time zone 'Europe/Berlin')::date as moved_on
+    select account, stage, from_stage,
+        max(moved_on) over (partition by account order by moment rows unbounded preceding) as moved_on
     from stays
 ),
 names as (
