@@ -1,10 +1,32 @@
 -- option: by = quarter
 -- option: basis = payment
-with moved as (
+with quotes as (
     select
-        account, occurred_on, kind, currency, date_trunc('quarter', occurred_on) as period,
-        case kind when 'payment.refunded' then -amount else amount end as amount
-    from timeline where kind in ('payment.received', 'payment.refunded')
+        if(currency = 'EUR', object_id, currency) as fx, currency = 'EUR' as direct,
+        if(currency = 'EUR', quantity, round(1 / quantity::double, 10))::decimal(19, 10) as rate,
+        year(occurred_on) * 12 + month(occurred_on) + if(day(occurred_on) > 1, 1, 0) as since,
+        occurred_at, source, id
+    from timeline
+    where kind = 'fx.rate' and quantity > 0 and quantity < 1e9 and (currency = 'EUR') != (object_id = 'EUR')
+),
+own as (
+    select fx, rate, since from (from quotes qualify direct = max(direct) over (partition by fx))
+    qualify row_number() over (partition by fx, since order by occurred_at desc, source desc, id desc) = 1
+),
+rates as (
+    select
+        fx, rate, unnest(range(since, coalesce(
+            lead(since) over (partition by fx order by since),
+            year(getvariable('today')) * 12 + month(getvariable('today')) + 1
+        ))) as fx_month
+    from own
+),
+moved as (
+    select
+        account, occurred_on, kind, if(rate is null, currency, 'EUR') as money_currency, date_trunc('quarter', occurred_on) as period,
+        coalesce((amount * rate)::decimal(38, 4), amount) * if(kind = 'payment.refunded', -1, 1) as money
+    from timeline left join rates on fx = currency and fx_month = year(occurred_on) * 12 + month(occurred_on)
+    where kind in ('payment.received', 'payment.refunded')
 ),
 firsts as (
     select account, min(occurred_on) as first_on from moved
@@ -12,10 +34,10 @@ firsts as (
 )
 select
     year(period) || '-Q' || quarter(period) as cohort,
-    sum(amount),
-    coalesce(sum(amount) filter (first_on >= period), 0),
-    coalesce(sum(amount) filter (account is not null and coalesce(first_on < period, true)), 0),
-    coalesce(sum(amount) filter (account is null), 0),
-    currency
+    sum(money),
+    coalesce(sum(money) filter (first_on >= period), 0),
+    coalesce(sum(money) filter (account is not null and coalesce(first_on < period, true)), 0),
+    coalesce(sum(money) filter (account is null), 0),
+    money_currency
 from moved left join firsts using (account)
-group by period, currency order by cohort, currency
+group by period, money_currency order by cohort, money_currency

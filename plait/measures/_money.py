@@ -48,14 +48,15 @@ def monthly_rates(facts: Facts, home: str) -> ir.Table:
     A rate quoted the other way round (1 / rate, rounded to 10 digits) serves only a currency that has none of its own.
     """
     quotes = facts.of("fx.rate").filter(_.quantity > 0, _.quantity < 10**9, _.object_id != _.currency)
-    stamp = ("occurred_on", "occurred_at", "source", "id")
-    direct = quotes.filter(_.currency == home).select(*stamp, fx_currency=_.object_id, fx_rate=_.quantity.cast(RATE))
-    turned = quotes.filter(_.object_id == home).select(
-        *stamp, fx_currency=_.currency, fx_rate=(1 / _.quantity.cast("float64").nullif(0)).round(10).cast(RATE)
+    quotes = quotes.filter((_.currency == home) | (_.object_id == home)).mutate(direct=_.currency == home)
+    turned = (1 / _.quantity.cast("float64").nullif(0)).round(10).cast(RATE)
+    rates = quotes.mutate(
+        fx_currency=ibis.ifelse(_.direct, _.object_id, _.currency),
+        fx_rate=ibis.ifelse(_.direct, _.quantity.cast(RATE), turned),
+        since=month_of(_.occurred_on) + (_.occurred_on.day() > 1).cast("int64"),  # only the first day's rate is in time
     )
-    rates = direct.union(turned.anti_join(direct, "fx_currency")).mutate(
-        since=month_of(_.occurred_on) + (_.occurred_on.day() > 1).cast("int64")  # only the first day's rate is in time
-    )
+    own = rates.direct.cast("int8").max().over(group_by="fx_currency")
+    rates = rates.mutate(own=own).filter(_.direct.cast("int8") == _.own)
     newest_first = [_.occurred_at.desc(), _.source.desc(), _.id.desc()]
     last = rates.mutate(turn=ibis.row_number().over(group_by=["fx_currency", "since"], order_by=newest_first)).filter(
         _.turn == 0

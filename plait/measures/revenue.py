@@ -1,5 +1,6 @@
 """Revenue: what customers bought, and how much of it came from those we had already."""
 
+from datetime import date
 from typing import Literal
 
 import ibis
@@ -7,11 +8,11 @@ import ibis.expr.types as ir
 from ibis import _
 
 from plait.measure import Answer, Caution, Facts, measure
-from plait.measures._cohort import cohort
+from plait.measures._cohort import cohort, during
 from plait.measures._money import alone, apart, in_one_currency, only, share
 from plait.measures._month import PERIODS
 
-Period = Literal["month", "quarter", "year"]
+Period = Literal["all", "month", "quarter", "year"]
 Basis = Literal["invoice", "order", "payment"]
 KINDS = {
     "invoice": ("invoice.issued",),
@@ -32,18 +33,27 @@ KINDS = {
         "currency": "currency",
     },
 )
-def revenue(facts: Facts, *, by: Period = "month", basis: Basis | None = None) -> Answer:
+def revenue(
+    facts: Facts,
+    *,
+    by: Period = "month",
+    basis: Basis | None = None,
+    since: date | None = None,
+    until: date | None = None,
+) -> Answer:
     """Revenue of a period, split into that of new customers and of existing ones.
 
     Revenue is what was invoiced; without any invoice in the timeline, what was ordered; or what `basis` says. Of
     payments, refunds are subtracted on the day they were made. A customer is new in the period of its first purchase
     above 0, and existing in every later one. `unassigned_revenue` belongs to no known account. Net of tax, as the
-    facts are. Periods without a sale give no row; each currency that cannot be converted has rows of its own.
+    facts are. Periods without a sale give no row; each currency that cannot be converted has rows of its own. `since`
+    and `until` keep the sales in [since, until); with `by=all` that is the period, and who bought before it exists.
     """
     sales = _sales(facts, basis)
-    rows = _split(sales, by, "before_period_start")
+    rows = _split(sales, by, "before_period_start", since, until)
     rows = rows.mutate(cohort=cohort(rows, by, "period"), currency=_.money_currency)
     rows = rows.select(*revenue.columns).order_by("cohort", "currency")
+    sales = during(sales, since, until)
     return Answer(rows, (_unassigned(sales), apart(sales, "each has rows of its own")))
 
 
@@ -64,16 +74,18 @@ def existing_revenue_share(
     by: Period = "month",
     basis: Basis | None = None,
     rule: Literal["before_period_start", "any_repeat"] = "before_period_start",
+    since: date | None = None,
+    until: date | None = None,
 ) -> Answer:
     """Share of a period's revenue that came from existing customers.
 
     Existing is a customer whose first purchase was before the period began; with `any_repeat`, everything a
     customer buys after the day of its first purchase. Revenue is as in `revenue`, less what belongs to no known
     account. The longer the period, the fewer customers are existing in it: compare only periods of one length. Empty
-    where a period has several currencies.
+    where a period has several currencies. `since` and `until` keep the sales in [since, until).
     """
     sales = _sales(facts, basis)
-    rows = _split(sales.filter(_.account.notnull()), by, rule)
+    rows = _split(sales.filter(_.account.notnull()), by, rule, since, until)
     rows = rows.group_by("period").agg(
         revenue=_.revenue.sum(), existing_revenue=_.existing_revenue.sum(), currency=alone(_.money_currency)
     )
@@ -82,6 +94,7 @@ def existing_revenue_share(
         revenue=only(_.revenue, _.currency),
         existing_revenue=only(_.existing_revenue, _.currency),
     ).mutate(existing_share=share(_.existing_revenue, _.revenue))
+    sales = during(sales, since, until)
     cautions = (_unassigned(sales), apart(sales, "the share is left empty where a period has several"))
     return Answer(rows.select(*existing_revenue_share.columns).order_by("cohort"), cautions)
 
@@ -99,14 +112,14 @@ def _sales(facts: Facts, basis: Basis | None) -> ir.Table:
     )
 
 
-def _split(sales: ir.Table, by: Period, rule: str) -> ir.Table:
-    """Add up sales by period and currency, apart for new, existing and unknown customers."""
-    firsts = (
-        sales.filter(_.account.notnull(), _.kind != "payment.refunded")
-        .group_by("account")
-        .agg(first_on=_.occurred_on.min())
-    )
-    sold = sales.left_join(firsts, "account").mutate(period=_.occurred_on.truncate(PERIODS[by]))
+def _split(sales: ir.Table, by: Period, rule: str, since: date | None, until: date | None) -> ir.Table:
+    """Add up the sales in [since, until) by period and currency, apart for new, existing and unknown customers."""
+    # A window, not a join of the sales with themselves: the facts are read once.
+    bought_on = ibis.ifelse(_.kind == "payment.refunded", ibis.null("date"), _.occurred_on)
+    sold = sales.mutate(bought_on=bought_on).mutate(first_on=_.bought_on.min().over(group_by="account"))
+    whole = ibis.literal(since or date(1, 1, 1))
+    period = whole if by == "all" else _.occurred_on.truncate(PERIODS[by])
+    sold = during(sold, since, until).mutate(period=period)
     new = (_.first_on >= _.period) if rule == "before_period_start" else (_.first_on == _.occurred_on)
     new = new.fill_null(ibis.literal(value=False))
     return sold.group_by("period", "money_currency").agg(
