@@ -318,11 +318,11 @@ def demo(home: Path, accounts: int, seed: int, exports: Path | None) -> None:
     folder = exports or home / "demo"
     with _plainly(), _progress() as progress:
         mapping = write_demo(folder, accounts=accounts, seed=seed)
-        desk.set_up(home, Settings("Europe/Berlin", "EUR"))
+        desk.set_up(home, Settings("Europe/Berlin", "EUR", END))
         report = desk.load(home, folder / "exports", mapping, now=_now(), progress=progress)
     print_load(report)
     with _plainly():
-        print_board(home, now=_now(), as_of=END)
+        print_board(home, now=_now())
 
 
 @contextmanager

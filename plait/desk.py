@@ -119,7 +119,7 @@ def set_up(home: Path, settings: Settings) -> None:
         raise BadSettings(f"{settings.currency!r} is no currency; {hint}use a code of ISO 4217 such as EUR.")
     store = Store.open(home)
     has = read_settings(home)
-    if has != settings and store.snapshot().rows:
+    if (has.zone, has.currency) != (settings.zone, settings.currency) and store.snapshot().rows:
         raise BadSettings(
             f"{home} has zone {has.zone} and currency {has.currency or 'none'} already; "
             f"to change them edit {FILE} there and run `plait store rebuild`."
@@ -197,7 +197,10 @@ def show(
     as_of: date | datetime | None = None,
     engine: str = DUCKDB,
 ) -> Table:
-    """Answer a measure from what had happened before `as_of` began (a day in the home's zone, or an instant)."""
+    """Answer a measure from what had happened before `as_of` began (a day in the home's zone, or an instant).
+
+    Without `as_of` it is what the home's settings name, else all that is known at the end of today.
+    """
     load_measures()
     measure = known_measure(name)
     measure.read_options(options or {})  # a misspelt option is told before any file is opened
@@ -216,8 +219,7 @@ def query(
     """Give the query that answers a measure, without running it."""
     load_measures()
     measure = known_measure(name)
-    opened = _open(home, now, as_of, engine)
-    return opened.engine.sql(measure.answer(opened.facts(), measure.read_options(options or {})).rows)
+    return _open(home, now, as_of, engine).ask(measure, **(options or {})).sql
 
 
 def board(
@@ -232,9 +234,8 @@ def board(
 def story(home: Path, account: str, *, now: datetime, as_of: date | datetime | None = None) -> Story:
     """Tell all that happened with one account; `account` is an id, a domain, a CRM id or its name."""
     store = Store.open(home)
-    opened = timeline.open_timeline(store, now=now)
     found = timeline.find_account(store, account)
-    facts = timeline.story(opened.until(as_of) if as_of else opened, store, found)
+    facts = timeline.story(_open(home, now, as_of), store, found)
     with duck.connect(store.spill) as db:
         db.execute(view_sql("facts", store.snapshot(), FACTS))
         db.execute(view_sql("nodes", Derived.open(home).nodes.snapshot(), identity.NODES))
@@ -281,7 +282,7 @@ def rebuild(home: Path) -> int:
 
 def _open(home: Path, now: datetime, as_of: date | datetime | None, engine: str = DUCKDB) -> timeline.Timeline:
     opened = timeline.open_timeline(Store.open(home), now=now, engine=engine)
-    return opened.until(as_of) if as_of else opened
+    return opened.until(as_of or opened.settings.newest(now))
 
 
 @contextmanager

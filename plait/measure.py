@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from plait.facts import DEPARTMENTS, KINDS, nearest
 from plait.failure import Misused
@@ -84,6 +84,21 @@ class Caution:
 
     where: ir.Table
     says: str
+
+
+class Remark(str):
+    """A caution that holds, as the sentence people read; its parts are kept so that it can be said in any language."""
+
+    __slots__ = ("n", "says", "some")
+    says: str
+    n: int
+    some: tuple[str, ...]
+
+    def __new__(cls, says: str, n: int, some: tuple[str, ...]) -> Self:
+        """Say `says` of `n` rows, of which `some` are the first."""
+        remark = super().__new__(cls, says.format(n=n, some=", ".join(some) + (" and others" if n > len(some) else "")))
+        remark.says, remark.n, remark.some = says, n, some
+        return remark
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +217,7 @@ class Table:
     options: Mapping[str, object]
     rows: list[tuple[Cell, ...]]
     sql: str
-    warnings: list[str] = field(default_factory=list)
+    warnings: Sequence[str] = ()
     took: float = 0.0
 
     @property

@@ -1,4 +1,4 @@
-"""What a firm states once for its home: the zone of its days and the currency it reports in."""
+"""What a firm states once for its home: the zone of its days, the currency it reports in, the day it looks from."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ WRITTEN = """\
 # Settings of this plait home. After a change run `plait store rebuild`.
 zone = {zone}          # IANA name of the time zone in which days, months and years begin
 currency = {currency}  # ISO 4217 code of the currency to report in; "" leaves each amount in its own
+as_of = {as_of}  # the day from which numbers look back when nobody names one; "" is today
 """
 
 
@@ -25,10 +26,26 @@ class BadSettings(Unfit, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A home's settings; `currency` is None where amounts are left in their own."""
+    """A home's settings; `currency` is None where amounts are left in their own.
+
+    `as_of` is the day from which numbers look back when nobody names one, for a home whose facts end in the past, such
+    as the demo's; None is today.
+    """
 
     zone: str = "UTC"
     currency: str | None = None
+    as_of: date | None = None
+
+    def newest(self, now: datetime) -> datetime:
+        """Give the first instant not seen when nobody names one, in naive UTC: `as_of`, or the end of today.
+
+        A fact of the future is refused on load, so the end of today shows all that is known, and what is asked twice
+        on one day has one answer. It is the last microsecond, so that its local day is today.
+        """
+        if self.as_of is not None:
+            return self.midnight(self.as_of)
+        today = self.day(now.astimezone(UTC).replace(tzinfo=None))
+        return self.midnight(today + timedelta(days=1)) - timedelta(microseconds=1)
 
     def midnight(self, day: date) -> datetime:
         """Give the instant at which a day begins in the zone, in naive UTC."""
@@ -71,10 +88,14 @@ def read_settings(home: Path) -> Settings:
         stated = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadSettings(f"{path} is no valid TOML: {error}.") from error
-    unknown = set(stated) - {"zone", "currency"}
+    unknown = set(stated) - {"zone", "currency", "as_of"}
     if unknown:
-        raise BadSettings(f"{path} names {', '.join(sorted(unknown))}; allowed are zone and currency.")
-    settings = Settings(str(stated.get("zone", "UTC")), str(stated.get("currency", "")) or None)
+        raise BadSettings(f"{path} names {', '.join(sorted(unknown))}; allowed are zone, currency and as_of.")
+    try:
+        as_of = date.fromisoformat(str(stated["as_of"])) if stated.get("as_of") else None
+    except ValueError:
+        raise BadSettings(f"{path}: as_of {stated['as_of']!r} is no day; write one such as 2026-07-01.") from None
+    settings = Settings(str(stated.get("zone", "UTC")), str(stated.get("currency", "")) or None, as_of)
     _check(settings, path)
     return settings
 
@@ -95,5 +116,6 @@ def write_settings(home: Path, settings: Settings) -> None:
     """Write a home's settings file; settings that `read_settings` would refuse are refused here."""
     _check(settings, home / FILE)
     home.mkdir(parents=True, exist_ok=True)
-    text = WRITTEN.format(zone=f'"{settings.zone}"', currency=f'"{settings.currency or ""}"')
+    stated = (settings.zone, settings.currency or "", settings.as_of or "")
+    text = WRITTEN.format(**dict(zip(("zone", "currency", "as_of"), (f'"{value}"' for value in stated), strict=True)))
     (home / FILE).write_text(text, "utf-8")

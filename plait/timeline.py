@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -17,7 +17,7 @@ from plait import duck, identity
 from plait.derived import FACTS_VERSION, TIMELINE, Derived, bucket_digits, refresh
 from plait.engine import DUCKDB, Engine, QueryFailed, Tables, open_engine
 from plait.failure import Unfit
-from plait.measure import FLOAT_UNITS, MONEY_UNIT, TEXT_UNITS, Caution, Cell, Facts, Measure, Table
+from plait.measure import FLOAT_UNITS, MONEY_UNIT, TEXT_UNITS, Cell, Facts, Measure, Remark, Table
 from plait.settings import Settings, read_settings
 from plait.store import REJECTS, Store, view_sql
 
@@ -33,11 +33,29 @@ class UnknownAccount(Unfit, LookupError):
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """The rows that a reader may see: all of them, or only the facts of these partners and no refused row."""
+
+    partners: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A measure with its options made into queries: the rows, and the cautions beside them (None without one)."""
+
+    measure: Measure
+    options: Mapping[str, object]
+    sql: str
+    cautions_sql: str | None
+    says: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """Facts and identity as they stood before an instant.
 
     `as_of` is the first instant not seen, naive UTC; `known_until` likewise for what had been recorded, None for all
-    that is known. `version` is the version of the facts.
+    that is known. `version` is the version of the facts, `scope` says which rows the reader may see.
     """
 
     engine: Engine
@@ -45,6 +63,7 @@ class Timeline:
     version: int
     as_of: datetime
     known_until: datetime | None = None
+    scope: Scope = Scope()
 
     def until(self, day: date | datetime) -> Timeline:
         """Give the same timeline with only what had happened before a day began (in the home's zone), or an instant."""
@@ -54,6 +73,10 @@ class Timeline:
         """Give the same timeline with only what had been recorded before a day began, or an instant."""
         return replace(self, known_until=self._instant(day))
 
+    def within(self, scope: Scope) -> Timeline:
+        """Give the same timeline with only the rows that a reader may see."""
+        return replace(self, scope=scope)
+
     def facts(self) -> Facts:
         """Give the view that measures read."""
         seen = self.engine.table("timeline")
@@ -62,36 +85,47 @@ class Timeline:
         if self.known_until is not None:
             seen = seen.filter(seen.recorded_at < self.known_until)
             rejects = rejects.filter(rejects.recorded_at < self.known_until)
+        if self.scope.partners is not None:
+            seen, rejects = seen.filter(seen.partner.isin(self.scope.partners)), rejects.limit(0)
         return Facts(seen, rejects, self.as_of, self.settings.day(self.as_of), self.settings.currency)
+
+    def ask(self, measure: Measure, **options: object) -> Question:
+        """Make the queries that answer a measure; nothing is run yet."""
+        read = measure.read_options(options)
+        answer = measure.answer(self.facts(), read)
+        asked = [_asked(number, caution.where) for number, caution in enumerate(answer.cautions)]
+        cautions = self.engine.sql(reduce(lambda one, other: one.union(other), asked)) if asked else None
+        return Question(
+            measure, read, self.engine.sql(answer.rows), cautions, tuple(caution.says for caution in answer.cautions)
+        )
+
+    def answer(self, question: Question) -> Table:
+        """Answer a question that this timeline has made, or one of the same moment and scope over other facts."""
+        began = time.perf_counter()
+        measure = question.measure
+        try:
+            rows = _rows(self.engine.run_sql(question.sql), measure)
+            warnings = self._warnings(question)
+        except (duckdb.Error, pa.ArrowInvalid) as error:
+            raise QueryFailed(measure.name, question.sql, error) from error
+        took = time.perf_counter() - began
+        as_of = self.as_of.replace(tzinfo=UTC)
+        return Table(measure, as_of, self.version, question.options, rows, question.sql, warnings, took)
 
     def table(self, measure: Measure, **options: object) -> Table:
         """Answer a measure."""
-        began = time.perf_counter()
-        read = measure.read_options(options)
-        answer = measure.answer(self.facts(), read)
-        sql = self.engine.sql(answer.rows)
-        try:
-            rows = _rows(self.engine.run_sql(sql), measure)
-            warnings = self._warnings(answer.cautions)
-        except (duckdb.Error, pa.ArrowInvalid) as error:
-            raise QueryFailed(measure.name, sql, error) from error
-        took = time.perf_counter() - began
-        return Table(measure, self.as_of.replace(tzinfo=UTC), self.version, read, rows, sql, warnings, took)
+        return self.answer(self.ask(measure, **options))
 
-    def _warnings(self, cautions: Sequence[Caution]) -> list[str]:
+    def _warnings(self, question: Question) -> list[Remark]:
         """Say the cautions that hold, each with how many rows it holds for and the first of them, in one query."""
-        if not cautions:
+        if question.cautions_sql is None:
             return []
-        asked = [_asked(number, caution.where) for number, caution in enumerate(cautions)]
-        rows = self.engine.run(reduce(lambda one, other: one.union(other), asked)).to_pylist()
+        rows = self.engine.run_sql(question.cautions_sql).to_pylist()
         found: dict[int, list[str]] = {}
         counts = {row["number"]: row["n"] for row in rows}
         for row in sorted(rows, key=lambda row: (row["number"], row["some"])):
             found.setdefault(row["number"], []).append(row["some"])
-        return [
-            cautions[number].says.format(n=n, some=", ".join(found[number]) + (" and others" if n > SHOWN else ""))
-            for number, n in sorted(counts.items())
-        ]
+        return [Remark(question.says[number], n, tuple(found[number])) for number, n in sorted(counts.items())]
 
     def _instant(self, day: date | datetime) -> datetime:
         if not isinstance(day, datetime):

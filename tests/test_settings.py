@@ -25,6 +25,17 @@ def test_a_home_without_settings_is_utc(tmp_path: Path) -> None:
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     write_settings(tmp_path, Settings("Asia/Seoul", "KRW"))
     assert read_settings(tmp_path) == Settings("Asia/Seoul", "KRW")
+    write_settings(tmp_path, Settings("Asia/Seoul", "KRW", date(2026, 7, 1)))
+    assert read_settings(tmp_path).as_of == date(2026, 7, 1)
+
+
+def test_without_a_day_numbers_look_back_from_the_end_of_today() -> None:
+    """One day has one answer, and its day is today, not tomorrow."""
+    settings = Settings("Asia/Seoul")
+    morning, night = datetime(2026, 1, 31, 1, tzinfo=UTC), datetime(2026, 1, 31, 14, 59, tzinfo=UTC)
+    assert settings.newest(morning) == settings.newest(night) == datetime(2026, 1, 31, 14, 59, 59, 999999)  # noqa: DTZ001
+    assert settings.day(settings.newest(night)) == date(2026, 1, 31)
+    assert Settings("Asia/Seoul", as_of=date(2025, 1, 1)).newest(night) == settings.midnight(date(2025, 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -35,7 +46,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         ('zone = "../../etc/passwd"', "is no IANA time zone"),
         ('currency = "euro"', "is no code of ISO 4217; write one such as 'EUR'"),
         ("zone = Berlin", "is no valid TOML"),
-        ('timezone = "UTC"', "names timezone; allowed are zone and currency"),
+        ('timezone = "UTC"', "names timezone; allowed are zone, currency and as_of"),
+        ('as_of = "yesterday"', "as_of 'yesterday' is no day; write one such as 2026-07-01"),
     ],
 )
 def test_a_bad_file_says_what_is_allowed(tmp_path: Path, text: str, says: str) -> None:
