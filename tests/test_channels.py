@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import date
+
 from stories import Story
 
 from plait.measures.channels import channel_first_last
@@ -47,3 +49,16 @@ def test_a_win_without_an_account_is_named(story: Story) -> None:
     answer = story.table(channel_first_last)
     assert answer.rows == []
     assert answer.warnings == ["1 facts name no account and are left out: w1."]
+
+
+def test_only_accounts_won_in_the_period_count(story: Story) -> None:
+    """
+    acme  2026-01-01  visit.started  channel=mail
+    acme  2026-01-31  deal.won  object_id=d1
+    bolt  2026-01-02  visit.started  channel=search
+    bolt  2026-02-01  deal.won  object_id=d2
+    cole  2026-01-03  visit.started  channel=social
+    cole  2026-03-01  deal.won  object_id=d3
+    """
+    february = story.table(channel_first_last, since=date(2026, 2, 1), until=date(2026, 3, 1))
+    assert february.rows == [("search", 1, 1, 1.0, 1.0)]

@@ -123,6 +123,14 @@ def test_asking_twice_gives_the_same(measure: Measure, drawn: Story, ask: Callab
     assert (one.rows, one.warnings, one.sql) == (two.rows, two.warnings, two.sql)
 
 
+@pytest.mark.parametrize("measure", [m for m in EVERY if {"by", "since"} <= registry[str(m.id)].options.keys()])
+def test_a_period_asked_for_alone_is_the_row_it_has_among_all(measure: Measure, drawn: Story) -> None:
+    among_all = drawn.table(measure, by="month").rows
+    alone = drawn.table(measure, by="month", since=date(2024, 1, 1), until=date(2024, 10, 1)).rows
+    assert alone, "an empty answer proves nothing"
+    assert alone == [row for row in among_all if "2024-01" <= str(row[0]) < "2024-10"]
+
+
 @pytest.mark.parametrize("path", sorted(CHECKS.glob("*.sql")), ids=lambda path: path.stem)
 def test_a_query_written_by_hand_agrees(path: Path, drawn: Story) -> None:
     """Lines `-- option: name = value` set the measure's options, `-- without: kind` leaves facts of a kind out."""

@@ -57,6 +57,23 @@ def test_the_longer_the_period_the_fewer_are_existing(story: Story) -> None:
     assert repeats.rows == [("2026", 50 / 225, Decimal(225), Decimal(50), "EUR")]
 
 
+def test_a_period_of_any_length_knows_who_bought_before_it(story: Story) -> None:
+    """
+    acme  2026-01-05  order.placed  100 EUR  object_id=o1
+    acme  2026-02-10  order.placed  30 EUR   object_id=o2
+    bolt  2026-02-11  order.placed  50 EUR   object_id=o3
+    bolt  2026-02-16  order.placed  5 EUR    object_id=o4
+    -     2026-02-12  order.placed  7 EUR    object_id=o5  id=in
+    -     2026-02-17  order.placed  9 EUR    object_id=o6  id=out
+    """
+    week = {"by": "all", "since": date(2026, 2, 10), "until": date(2026, 2, 17)}
+    table = story.until(NEW_YEAR).table(revenue, **week)
+    assert table.rows == [("all", Decimal(92), Decimal(55), Decimal(30), Decimal(7), "EUR")]
+    assert [warning.split(" (")[1][:2] for warning in table.warnings] == ["in"], "only what lies in the period"
+    share = story.until(NEW_YEAR).table(existing_revenue_share, **week)
+    assert [row[:2] for row in share.rows] == [("all", 30 / 85)]
+
+
 def test_an_order_of_nothing_begins_a_customer_too(story: Story) -> None:
     """
     acme  2026-01-05  order.placed  0 EUR   object_id=o1

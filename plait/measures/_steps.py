@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Literal
 
 import ibis
 import ibis.expr.types as ir
 
 from plait.measure import Caution, Facts
-from plait.measures._cohort import By, cohort
+from plait.measures._cohort import By, cohort, during
 
 Unit = Literal["account", "person", "object"]
 UNIT_COLUMN = {"account": "account", "person": "person", "object": "object_id"}
@@ -28,9 +28,18 @@ def first_entries(facts: Facts, kinds: tuple[str, ...], unit: Unit) -> ir.Table:
     return steps.mutate(place=ibis.row_number().over(order)).filter(lambda t: t.place == 0).drop("place")
 
 
-def nobody(facts: Facts, kinds: tuple[str, ...], unit: Unit) -> Caution:
-    """Warn of the facts that name no unit."""
-    steps = facts.of(*kinds)
+def entered_during(entries: ir.Table, first: str, since: date | None, until: date | None) -> ir.Table:
+    """Keep the first entries of the units that reached the step `first` in [since, until)."""
+    if since is None and until is None:
+        return entries
+    return entries.semi_join(during(entries.filter(entries.kind == first), since, until), "unit")
+
+
+def nobody(
+    facts: Facts, kinds: tuple[str, ...], unit: Unit, since: date | None = None, until: date | None = None
+) -> Caution:
+    """Warn of the facts in [since, until) that name no unit."""
+    steps = during(facts.of(*kinds), since, until)
     lost = steps.filter(steps[UNIT_COLUMN[unit]].isnull()).select("id", "source").order_by("source", "id")
     return Caution(lost, f"{{n}} facts name no {unit} and are left out: {{some}}.")
 
@@ -52,11 +61,14 @@ def _units(facts: Facts, kind: str, unit: Unit) -> ir.Table:
     )
 
 
-def waits(facts: Facts, start: str, to: str, unit: Unit, by: By) -> ir.Table:
+def waits(
+    facts: Facts, start: str, to: str, unit: Unit, by: By, since: date | None = None, until: date | None = None
+) -> ir.Table:
     """Give every unit that reached `start`: cohort, entered_at, reached_at, happened (0 or 1) and `seconds`.
 
     `seconds` runs from the first `start` to the first `to`; without one, to the instant asked for: by then it had not
-    happened, and what comes later is unknown (right-censored). Negative where `to` came first.
+    happened, and what comes later is unknown (right-censored). Negative where `to` came first. Only units that reached
+    `start` in [since, until).
     """
     ended = _units(facts, to, unit)
     ended = ended.group_by("unit").agg(reached_at=ended.occurred_at.min())
@@ -66,6 +78,7 @@ def waits(facts: Facts, start: str, to: str, unit: Unit, by: By) -> ir.Table:
         begun = begun.group_by("unit").agg(occurred_on=day, occurred_at=begun.occurred_at.min())
     else:
         begun = first_entries(facts, (start,), unit)
+    begun = during(begun, since, until)
     begun = begun.select("unit", cohort=cohort(begun, by), entered_at=begun.occurred_at)
     both = begun.left_join(ended, "unit").select("cohort", "entered_at", "reached_at")
     until = ibis.coalesce(seconds(both.reached_at), ibis.literal(seconds_of(facts.as_of), "int64"))

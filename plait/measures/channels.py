@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
 import ibis
 import ibis.expr.types as ir
 
 from plait.measure import Answer, Bounds, Facts, measure
-from plait.measures._cohort import UNKNOWN
+from plait.measures._cohort import UNKNOWN, during
 from plait.measures._steps import first_entries, nobody
 
 TOUCHES = (
@@ -42,6 +43,8 @@ def channel_first_last(
     *,
     won: Literal["deal.won", "order.placed", "subscription.started"] = "deal.won",
     lookback_days: Annotated[int | None, Bounds(1, 3650)] = None,
+    since: date | None = None,
+    until: date | None = None,
 ) -> Answer:
     """How many won accounts each channel began, and how many it was the last to touch before the win.
 
@@ -50,9 +53,10 @@ def channel_first_last(
     news, a form, a download, an event, a trial, a referral, or the record of a lead. It counts when it came before
     the win, and not earlier than `lookback_days` days before it (none: however early). An account without such a
     touch stands under `(unknown)`, so that both columns add up to the won accounts. Neither column says that a
-    channel caused the win. Wins without an account are left out and counted in a warning.
+    channel caused the win. Wins without an account are left out and counted in a warning. `since` and `until` keep
+    the accounts first won in [since, until).
     """
-    wins = first_entries(facts, (won,), "account")
+    wins = during(first_entries(facts, (won,), "account"), since, until)
     wins = wins.select("account", won_at=wins.occurred_at, won_source=wins.source, won_id=wins.id)
     both = wins.left_join(_ends(facts, wins, lookback_days), "account")
     both = both.select(
@@ -72,7 +76,7 @@ def channel_first_last(
         first_share=rows.first_touch / rows.first_touch.sum().over(everything).cast("int64").nullif(0),
         last_share=rows.last_touch / rows.last_touch.sum().over(everything).cast("int64").nullif(0),
     )
-    return Answer(rows.order_by(ibis.desc("last_touch"), "channel"), (nobody(facts, (won,), "account"),))
+    return Answer(rows.order_by(ibis.desc("last_touch"), "channel"), (nobody(facts, (won,), "account", since, until),))
 
 
 def _ends(facts: Facts, wins: ir.Table, lookback_days: int | None) -> ir.Table:

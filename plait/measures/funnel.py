@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import reduce
 from operator import and_, or_
 from typing import Annotated
@@ -11,7 +12,7 @@ import ibis.expr.types as ir
 
 from plait.measure import Answer, BadOption, Bounds, Caution, Facts, measure
 from plait.measures._cohort import By, cohort
-from plait.measures._steps import DAY, Unit, first_entries, nobody, seconds, survival, waits
+from plait.measures._steps import DAY, Unit, entered_during, first_entries, nobody, seconds, survival, waits
 
 
 @measure(
@@ -36,6 +37,8 @@ def funnel(
     by: By = "all",
     unit: Unit = "account",
     strict: bool = False,
+    since: date | None = None,
+    until: date | None = None,
 ) -> Answer:
     """Of the units that entered the first step, how many reached each later one in time.
 
@@ -49,12 +52,13 @@ def funnel(
     no previous one and so no rate. `open`: of those that entered the previous step, the ones that have not reached
     this one and whose time is not over at the instant asked for; `expired`: those whose time is over. `mature_rate`
     is the rate of the units whose time is over: the newest are left out, as they had less time. A lost deal is open
-    until its time is over. Facts without a unit are left out and counted in a warning.
+    until its time is over. Facts without a unit are left out and counted in a warning. `since` and `until` keep the
+    units that entered the first step in [since, until), local days.
     """
     if len(chain) < 2 or len(set(chain)) < len(chain):  # noqa: PLR2004 - two steps make a funnel
         message = f"option chain cannot be {','.join(chain)!r}; allowed: two or more kinds, each once."
         raise BadOption(message)
-    entries = first_entries(facts, chain, unit)
+    entries = entered_during(first_entries(facts, chain, unit), chain[0], since, until)
     rows = _by_step(_counts(_passed(_units(entries, chain, by), chain, within_days, strict), facts, within_days), chain)
     early = f"{{n}} {chain[1] if len(chain) == 2 else 'steps'} before its first {chain[0]}: {{some}}."  # noqa: PLR2004
     waiting = rows.filter(rows.open > (rows.open + rows.expired + rows.entered) / 5)
@@ -62,7 +66,7 @@ def funnel(
     return Answer(
         rows.order_by("cohort", _place(rows.step, chain)),
         (
-            nobody(facts, chain, unit),
+            nobody(facts, chain, unit, since, until),
             Caution(_early(entries, chain[0]), early),
             Caution(waiting.select("cohort", "step").order_by("cohort", _place(waiting.step, chain)), provisional),
         ),
@@ -163,6 +167,8 @@ def conversion_estimate(
     within_days: Annotated[int, Bounds(1, 3650)] = 90,
     by: By = "all",
     unit: Unit = "account",
+    since: date | None = None,
+    until: date | None = None,
 ) -> Answer:
     """Share of the units that entered a step that will reach another within `within_days`, estimated three ways.
 
@@ -171,9 +177,9 @@ def conversion_estimate(
     it was watched: fair and early; it is empty where no unit was watched that long. `converted` reached `to` in
     [entered, entered + `within_days`); `open` did not and has time left, `expired` has none left. First entries
     count. Who reached `to` before `start` counts as converted after 0 days and is named in a warning; facts without a
-    unit are left out and counted in a warning.
+    unit are left out and counted in a warning. `since` and `until` keep the units that entered in [since, until).
     """
-    known = waits(facts, start, to, unit, by)
+    known = waits(facts, start, to, unit, by, since, until)
     window = within_days * DAY
     over = seconds(known.entered_at) + window <= seconds(ibis.literal(facts.as_of))
     inside = (known.happened == 1) & (known.seconds < window)
@@ -201,7 +207,7 @@ def conversion_estimate(
         mature=both.mature_converted / both.mature_units.nullif(0),
         kaplan_meier=ibis.cases(((both.watched >= window) | (both.left == 0), share.round(9))),
     )
-    return Answer(rows.order_by("cohort"), _cautions(facts, start, to, unit))
+    return Answer(rows.order_by("cohort"), _cautions(facts, (start, to), unit, since, until))
 
 
 @measure(
@@ -218,7 +224,14 @@ def conversion_estimate(
     origin="Kaplan and Meier 1958",
 )
 def stage_velocity(
-    facts: Facts, *, start: str = "lead.mql", to: str = "deal.won", by: By = "all", unit: Unit = "account"
+    facts: Facts,
+    *,
+    start: str = "lead.mql",
+    to: str = "deal.won",
+    by: By = "all",
+    unit: Unit = "account",
+    since: date | None = None,
+    until: date | None = None,
 ) -> Answer:
     """How many days it takes from one step to another: the time after which half of the units are there.
 
@@ -227,9 +240,10 @@ def stage_velocity(
     It is empty where fewer than half convert. `median_of_converted` is the plain median of those that are there, and
     too short while some are open. First entries count. `converted` reached `to`, `open` did not yet; a lost deal is
     open, it may come back. Who reached `to` before `start` is converted, is left out of both medians and named in a
-    warning. Facts without a unit are left out and counted in a warning.
+    warning. Facts without a unit are left out and counted in a warning. `since` and `until` keep the units that
+    entered in [since, until).
     """
-    known = waits(facts, start, to, unit, by)
+    known = waits(facts, start, to, unit, by, since, until)
     counts = known.group_by("cohort").agg(
         entered=known.count().cast("int64"), converted=known.happened.sum().cast("int64")
     )
@@ -246,7 +260,7 @@ def stage_velocity(
         median=both.half / DAY,
         median_of_converted=both.middle / DAY,
     )
-    return Answer(rows.order_by("cohort"), _cautions(facts, start, to, unit))
+    return Answer(rows.order_by("cohort"), _cautions(facts, (start, to), unit, since, until))
 
 
 def _middle(times: ir.Table) -> ir.Table:
@@ -257,6 +271,9 @@ def _middle(times: ir.Table) -> ir.Table:
     return times.group_by("cohort").agg(middle=times.seconds.sum().cast("int64") / times.count().nullif(0))
 
 
-def _cautions(facts: Facts, start: str, to: str, unit: Unit) -> tuple[Caution, ...]:
-    early = _early(first_entries(facts, (start, to), unit), start)
-    return nobody(facts, (start, to), unit), Caution(early, f"{{n}} {to} before its first {start}: {{some}}.")
+def _cautions(
+    facts: Facts, steps: tuple[str, str], unit: Unit, since: date | None, until: date | None
+) -> tuple[Caution, ...]:
+    start, to = steps
+    early = _early(entered_during(first_entries(facts, steps, unit), start, since, until), start)
+    return nobody(facts, steps, unit, since, until), Caution(early, f"{{n}} {to} before its first {start}: {{some}}.")

@@ -1,5 +1,6 @@
 """Deals: how many are won, what they are worth, what is still open and how fast it moves."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 import ibis
@@ -7,7 +8,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from plait.measure import Answer, Bounds, Caution, Facts, measure
-from plait.measures._cohort import UNKNOWN, By, cohort
+from plait.measures._cohort import UNKNOWN, By, cohort, during
 from plait.measures._deal import CLOSED, deal_facts, deals
 from plait.measures._money import MONEY, alone, apart, each, in_one_currency, only, share
 
@@ -29,7 +30,14 @@ Now = Literal["all", "channel", "campaign", "partner", "product", "owner", "sour
         "currency": "currency",
     },
 )
-def win_rate(facts: Facts, *, by: By = "all", denominator: Literal["closed", "created"] = "closed") -> Answer:
+def win_rate(
+    facts: Facts,
+    *,
+    by: By = "all",
+    denominator: Literal["closed", "created"] = "closed",
+    since: date | None = None,
+    until: date | None = None,
+) -> Answer:
     """Share of deals that were won, by count and by amount.
 
     With `closed` (the usual one) a deal belongs to the period in which it closed, and the rate is won / (won + lost);
@@ -39,11 +47,14 @@ def win_rate(facts: Facts, *, by: By = "all", denominator: Literal["closed", "cr
     A deal counts once, by its last closing: lost, reopened and won is won. The amount of a won deal is what was
     agreed, of a lost one what it was lost at, else what was last quoted. A deal without an amount counts in
     `win_rate`, not in `win_rate_amount`; where none of the won or none of the lost ones has an amount, that rate is
-    unknown. Amounts are empty where a row has several currencies.
+    unknown. Amounts are empty where a row has several currencies. `since` and `until` keep the deals that closed (or
+    were opened) in [since, until).
     """
+    day = "closed_on" if denominator == "closed" else "opened_on"
     found = deals(facts, by)
     found = found.filter(_.state.isin(CLOSED)) if denominator == "closed" else found
-    split = cohort(found, by, "closed_on" if denominator == "closed" else "opened_on").fill_null(UNKNOWN)
+    found = during(found, since, until, day)
+    split = cohort(found, by, day).fill_null(UNKNOWN)
     found = in_one_currency(facts, found.mutate(cohort=split), day="valued_on")
     won, lost, is_open = (_.state == state for state in ("deal.won", "deal.lost", "deal.opened"))
     rows = found.group_by("cohort").agg(
@@ -66,7 +77,10 @@ def win_rate(facts: Facts, *, by: By = "all", denominator: Literal["closed", "cr
         win_rate_amount=share(_.won_amount, _.won_amount + _.lost_amount + _.open_amount),
     )
     states = CLOSED if denominator == "closed" else (*CLOSED, "deal.opened")
-    cautions = [_unpriced(facts, *states), _apart(facts, "amounts are left empty where a row has several")]
+    cautions = [
+        _unpriced(facts, *states, period=(day, since, until)),
+        _apart(facts, "amounts are left empty where a row has several"),
+    ]
     if denominator == "created":
         early = rows.filter(_.open * 5 > _.won + _.lost + _.open).order_by("cohort").select("cohort")
         cautions.append(Caution(early, "{n} rows are provisional ({some}): over a fifth of their deals is still open."))
@@ -78,18 +92,19 @@ def win_rate(facts: Facts, *, by: By = "all", denominator: Literal["closed", "cr
     grain="cohort and currency",
     columns={"cohort": "cohort", "deals": "deals", "amount": "money", "average": "money", "currency": "currency"},
 )
-def bookings(facts: Facts, *, by: By = "month") -> Answer:
+def bookings(facts: Facts, *, by: By = "month", since: date | None = None, until: date | None = None) -> Answer:
     """Deals won and what was agreed, by the day they were won.
 
     A deal counts once, on its last win; one that was lost afterwards does not count. `average` is per deal with an
     amount; deals without an amount stand in a row without currency. Each currency that cannot be converted has rows of
-    its own.
+    its own. `since` and `until` keep the deals won in [since, until).
     """
-    won = deals(facts, by).filter(_.state == "deal.won")
+    won = during(deals(facts, by).filter(_.state == "deal.won"), since, until, "closed_on")
     won = in_one_currency(facts, won.mutate(cohort=cohort(won, by, "closed_on")), day="closed_on")
     rows = won.group_by("cohort", currency=_.money_currency).agg(deals=_.count(), amount=_.money.sum())
     rows = rows.mutate(average=each(_.amount, _.deals)).select(*bookings.columns).order_by("cohort", "currency")
-    return Answer(rows, (_unpriced(facts, "deal.won"), _apart(facts, "each has rows of its own")))
+    unpriced = _unpriced(facts, "deal.won", period=("closed_on", since, until))
+    return Answer(rows, (unpriced, _apart(facts, "each has rows of its own")))
 
 
 @measure(
@@ -189,11 +204,15 @@ def _known(amount: ir.DecimalValue, deals: ir.IntegerValue) -> ir.DecimalValue:
     return ibis.ifelse(deals == 0, ibis.literal(0).cast(MONEY), amount)
 
 
-def _unpriced(facts: Facts, *states: str) -> Caution:
+def _unpriced(
+    facts: Facts, *states: str, period: tuple[str, date | None, date | None] = ("opened_on", None, None)
+) -> Caution:
     """Warn of deals in these states that have no amount; those with one are left out before anything is sorted."""
     told = deal_facts(facts)
     bare = told.anti_join(told.filter(_.amount.notnull()), ["source", "object_id"])
-    unpriced = deals(facts, told=bare).filter(_.state.isin(states)).order_by("source", "object_id").select("object_id")
+    day, since, until = period
+    unpriced = during(deals(facts, told=bare).filter(_.state.isin(states)), since, until, day)
+    unpriced = unpriced.order_by("source", "object_id").select("object_id")
     return Caution(unpriced, "{n} deals have no amount ({some}): they count as deals and add nothing to the amounts.")
 
 

@@ -1,10 +1,12 @@
 """Satisfaction: what customers answer and write."""
 
+from datetime import date
+
 import ibis
 from ibis import _
 
 from plait.measure import Facts, measure
-from plait.measures._cohort import By, cohort
+from plait.measures._cohort import By, cohort, during
 from plait.measures._money import share
 
 SURVEYS = {"nps.answered": "nps", "csat.answered": "csat", "review.posted": "review"}
@@ -27,7 +29,7 @@ Z = 1.959963984540054  # 95 % of a normal distribution lies within so many stand
     },
     origin="Rocks 2016, arXiv:1601.07235 (NPS); Agresti and Coull 1998 (shares)",
 )
-def satisfaction(facts: Facts, *, by: By = "month") -> ibis.Table:
+def satisfaction(facts: Facts, *, by: By = "month", since: date | None = None, until: date | None = None) -> ibis.Table:
     """How satisfied customers say they are: NPS, CSAT and public reviews, with how sure that is.
 
     `nps`: 0 to 10 points, satisfied (promoters) 9-10, dissatisfied (detractors) 0-6; the score is the Net Promoter
@@ -36,9 +38,9 @@ def satisfaction(facts: Facts, *, by: By = "month") -> ibis.Table:
 
     `score_low` and `score_high` bound the score with 95 % confidence if those who answered are like those who did not
     (adjusted Wald: for NPS 3 answers are added, a quarter of them satisfied and a quarter dissatisfied; for a share 4,
-    half of them satisfied).
+    half of them satisfied). `since` and `until` keep the answers given in [since, until).
     """
-    answers = facts.of(*SURVEYS).mutate(is_nps=_.kind == "nps.answered")
+    answers = during(facts.of(*SURVEYS), since, until).mutate(is_nps=_.kind == "nps.answered")
     happy = _.quantity >= ibis.ifelse(_.is_nps, 9, 4)
     unhappy = _.quantity < ibis.ifelse(_.is_nps, 7, 3)
     counts = (

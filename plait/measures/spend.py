@@ -1,5 +1,6 @@
 """Spend: what it costs to win customers."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 import ibis
@@ -7,7 +8,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from plait.measure import Answer, Bounds, Facts, measure
-from plait.measures._cohort import By, cohort
+from plait.measures._cohort import By, cohort, during
 from plait.measures._money import MONEY, alone, apart, each, in_one_currency, only, share
 
 CUSTOMER = {"deal": "deal.won", "subscription": "subscription.started", "order": "order.placed"}
@@ -19,14 +20,21 @@ PARTNER = "partner"  # the channel of what is paid to partners
     grain="cohort and currency",
     columns={"cohort": "cohort", "spend": "money", "currency": "currency"},
 )
-def spend(facts: Facts, *, by: By = "month", include_payouts: bool = True) -> Answer:
+def spend(
+    facts: Facts,
+    *,
+    by: By = "month",
+    include_payouts: bool = True,
+    since: date | None = None,
+    until: date | None = None,
+) -> Answer:
     """Money spent to win and keep customers, by the day it was paid.
 
     All `spend.paid`, and what was paid to partners (`payout.paid`, channel `partner`) unless left out. Other booked
     costs are not part of it. Periods without spend give no row; each currency that cannot be converted has rows of its
-    own.
+    own. `since` and `until` keep what was paid in [since, until).
     """
-    paid = _paid(facts, include_payouts=include_payouts)
+    paid = during(_paid(facts, include_payouts=include_payouts), since, until)
     rows = paid.mutate(cohort=cohort(paid, by)).group_by("cohort", currency=_.money_currency).agg(spend=_.money.sum())
     rows = rows.select(*spend.columns).order_by("cohort", "currency")
     return Answer(rows, (apart(paid, "each has rows of its own"),))
@@ -53,6 +61,8 @@ def acquisition_cost(
     lag_days: Annotated[int, Bounds(0, 1000)] = 0,
     margin: Annotated[float | None, Bounds(0, 1)] = None,
     include_payouts: bool = True,
+    since: date | None = None,
+    until: date | None = None,
 ) -> Answer:
     """Cost of winning a customer (CAC): spend divided by new customers, and the months until it is earned back.
 
@@ -63,13 +73,14 @@ def acquisition_cost(
     `monthly_revenue` is the mean monthly amount of the first contracts of those new customers that have one.
     `payback_months` = cost / (monthly revenue x gross `margin`, 0 to 1): empty while no margin is named. A period
     without spend facts has an unknown cost, not a cost of 0. Amounts are empty where a row has several currencies.
+    `since` and `until` keep the customers won, and the spend that counts, in [since, until).
     """
     paid = _paid(facts, include_payouts=include_payouts)
     paid = paid.mutate(occurred_on=(_.occurred_on + ibis.interval(days=lag_days)).cast("date"))
-    paid = paid.filter(_.occurred_on <= ibis.literal(facts.today))
+    paid = during(paid.filter(_.occurred_on <= ibis.literal(facts.today)), since, until)
     costs = paid.mutate(cohort=cohort(paid, by)).group_by("cohort")
     costs = costs.agg(spend=_.money.sum(), paid_in=alone(_.money_currency))
-    won = _new_customers(facts.of(CUSTOMER[customer]), by)
+    won = during(_new_customers(facts.of(CUSTOMER[customer]), by), since, until)
     gains = won.mutate(group=cohort(won, by)).left_join(_first_contracts(facts), "account").group_by("group")
     gains = gains.agg(
         customers=_.count(), contracts=_.money.count(), earned=_.money.sum(), earned_in=alone(_.money_currency)
