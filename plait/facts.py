@@ -186,6 +186,12 @@ KINDS: dict[str, Kind] = {
 }  # fmt: skip
 
 
+OFTEN = frozenset(
+    ("visit.started", "page.viewed", "ad.clicked", "message.sent", "message.opened", "message.clicked", "product.used")
+)
+"""The kinds that machines write by the million; all others together are a small part of any firm's facts."""
+
+
 CURRENCIES: dict[str, int] = {
     code: digits
     for digits, codes in (

@@ -15,7 +15,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-from plait.facts import DEPARTMENTS, KINDS, nearest
+from plait.facts import DEPARTMENTS, KINDS, OFTEN, nearest
 from plait.failure import Misused
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class Facts:
     """What a measure sees: the facts of the timeline that had happened before `as_of`, with account and person.
 
     `table` has the columns of `plait.facts.Fact` (`detail` as JSON text) less `keys`, for which `account` and `person`
-    stand, and `occurred_on`, the local day in the firm's time zone. `rejects` holds the refused rows
+    stand, and `occurred_on`, the local day in the firm's time zone; `often` (y or n) tells whether the kind is one of
+    `plait.facts.OFTEN`, which lie in files of their own. `rejects` holds the refused rows
     (`plait.facts.Refusal` and `recorded_at`). `as_of` is an instant in naive UTC, the first one not seen; `today` its
     local day. `currency` is the currency the firm reports in, None when it has named none.
     """
@@ -70,9 +71,9 @@ class Facts:
 
     def of(self, *kinds: str) -> ir.Table:
         """Give the facts of these kinds."""
-        for kind in kinds:
-            known_kind(kind)
-        return self.table.filter(self.table.kind.isin(kinds))
+        often = {known_kind(kind).name in OFTEN for kind in kinds}
+        told = self.table.filter(self.table.kind.isin(kinds))
+        return told.filter(told.often == ("y" if often.pop() else "n")) if len(often) == 1 else told
 
 
 @dataclass(frozen=True, slots=True)

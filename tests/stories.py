@@ -15,7 +15,7 @@ import ibis
 import pyarrow as pa
 from homes import NOW, stored
 
-from plait.facts import KINDS, Fact, Refusal
+from plait.facts import KINDS, OFTEN, Fact, Refusal
 from plait.measure import Facts, Measure, Table
 from plait.timeline import open_timeline
 
@@ -34,7 +34,7 @@ TEXTS = (
     "text",
 )
 COLUMNS: dict[str, pa.DataType] = {
-    **dict.fromkeys(("source", "kind", *TEXTS, "keys", "detail"), pa.string()),
+    **dict.fromkeys(("source", "kind", *TEXTS, "keys", "detail", "often"), pa.string()),
     **dict.fromkeys(("occurred_at", "recorded_at"), pa.timestamp("us")),
     "occurred_on": pa.date32(),
     "amount": pa.decimal128(18, 4),
@@ -131,6 +131,7 @@ def _row(fact: Fact) -> dict[str, Any]:
         "occurred_on": fact.occurred_at.date(),
         "keys": json.dumps(fact.keys),
         "detail": json.dumps(fact.detail),
+        "often": "y" if fact.kind in OFTEN else "n",
     }
 
 

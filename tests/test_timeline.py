@@ -170,7 +170,8 @@ def test_a_refresh_gives_what_a_rebuild_gives(
         if name in ("merge", "c"):
             desk.rebuild(tmp_path)
             assert rows(tmp_path) == refreshed
-    (digits,) = {len(row[-1]) - 1 for row in refreshed if len(row) == len(TIMELINE) and row[0]}
+    place = TIMELINE.get_field_index("bucket")
+    (digits,) = {len(row[place]) - 1 for row in refreshed if len(row) == len(TIMELINE) and row[0]}
     assert 16**digits == buckets
     assert desk.verify(tmp_path) == []
 

@@ -220,7 +220,7 @@ def _spells(stretches: ir.Table, sort: str, days: int) -> ir.Table:
 
 def _steps(facts: ir.Table) -> ir.Table:
     """Give the steps of leads and people's corrections. `word` orders the steps of one instant as (source, id) does."""
-    steps = facts.filter(facts.kind.isin(STEPS))
+    steps = facts.filter(facts.kind.isin(STEPS), facts.often == "n")
     kind, word = steps.kind, steps.source + " " + steps.id  # a blank comes before every sign that a source may have
 
     def sign(yes: tuple[str, ...], no: tuple[str, ...]) -> ir.IntegerValue:
@@ -233,7 +233,7 @@ def _steps(facts: ir.Table) -> ir.Table:
 
 def _things(facts: ir.Table) -> ir.Table:
     """Give the moments at which a deal or a contract begins or ends to be open, and the ends of what won deals lend."""
-    things = facts.filter(facts.kind.isin(THINGS))
+    things = facts.filter(facts.kind.isin(THINGS), facts.often == "n")
     contract = things.kind.isin((*RUNNING, "subscription.ended"))
     things = things.select(
         *("account", "kind", "occurred_at", "occurred_on", "source", "id", "object_id"),
