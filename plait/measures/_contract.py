@@ -7,6 +7,7 @@ from ibis import _
 from plait.measure import Facts
 from plait.measures._month import month_of, months_between, running_month
 
+TOLD = ("source", "id", "kind", "occurred_at", "occurred_on", "account", "object_id", "amount", "currency")
 CONTRACT = ["source", "object_id"]
 
 
@@ -18,13 +19,17 @@ def contract_facts(facts: Facts) -> ir.Table:
     """
     told = facts.of("subscription.started", "subscription.changed", "subscription.ended")
     own = told.source + ":" + told.object_id
-    told = told.mutate(
-        month=month_of(told.occurred_on),
-        pays=ibis.ifelse(
-            (told.kind != "subscription.ended") & (told.amount > 0), told.amount, ibis.null(told.amount.type())
-        ),
-        account=ibis.coalesce(told.account, told.account.max().over(group_by=CONTRACT), own),
-    ).filter(_.month < running_month(facts))
+    told = (
+        told.select(*TOLD)
+        .mutate(
+            month=month_of(told.occurred_on),
+            pays=ibis.ifelse(
+                (told.kind != "subscription.ended") & (told.amount > 0), told.amount, ibis.null(told.amount.type())
+            ),
+            account=ibis.coalesce(told.account, told.account.max().over(group_by=CONTRACT), own),
+        )
+        .filter(_.month < running_month(facts))
+    )
     paying = ibis.ifelse(told.pays.notnull(), told.month, ibis.null("int64"))
     return told.mutate(first=paying.min().over(group_by="account"))
 

@@ -8,12 +8,16 @@ from plait.measure import Facts
 from plait.measures._cohort import UNKNOWN
 
 CLOSED = ("deal.won", "deal.lost")
+TOLD = (
+    "source", "id", "kind", "occurred_at", "occurred_on", "account", "object_id", "amount", "currency",
+    "channel", "campaign", "partner", "product", "owner",
+)  # fmt: skip
 OWN = ("all", "month", "quarter", "year", "source")  # ways to split deals that need no further column
 
 
 def deal_facts(facts: Facts) -> ir.Table:
     """Give all facts about deals."""
-    return facts.of("deal.opened", "deal.changed", *CLOSED)
+    return facts.of("deal.opened", "deal.changed", *CLOSED).select(*TOLD)
 
 
 def deals(facts: Facts, by: str = "all", *, told: ir.Table | None = None) -> ir.Table:

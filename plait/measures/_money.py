@@ -12,6 +12,7 @@ from plait.measures._month import month_of, month_of_day, months_between
 
 MONEY = "decimal(38,4)"
 RATE = "decimal(19,10)"  # times an amount of (18,4) it stays exact in 38 digits; with (20,10) Spark drops the last one
+QUOTED = ("source", "id", "occurred_at", "occurred_on", "object_id", "quantity", "currency")
 ADVICE = "load `fx.rate` facts and name the currency the firm reports in."
 
 
@@ -47,7 +48,7 @@ def monthly_rates(facts: Facts, home: str) -> ir.Table:
 
     A rate quoted the other way round (1 / rate, rounded to 10 digits) serves only a currency that has none of its own.
     """
-    quotes = facts.of("fx.rate").filter(_.quantity > 0, _.quantity < 10**9, _.object_id != _.currency)
+    quotes = facts.of("fx.rate").select(*QUOTED).filter(_.quantity > 0, _.quantity < 10**9, _.object_id != _.currency)
     quotes = quotes.filter((_.currency == home) | (_.object_id == home)).mutate(direct=_.currency == home)
     turned = (1 / _.quantity.cast("float64").nullif(0)).round(10).cast(RATE)
     rates = quotes.mutate(

@@ -29,6 +29,7 @@ from operator import add
 
 import ibis
 import ibis.expr.types as ir
+from ibis import _
 
 from plait.facts import CAPTURE, EXPAND, FEEDBACK, KINDS, SPEND, STAGES, WORK
 from plait.measure import Facts
@@ -118,7 +119,7 @@ def misnamed(facts: Facts) -> ir.Table:
 
 def _carried(facts: Facts) -> ir.Table:
     """Give each account's moments with all that is known by then: counts added up, of instants the last so far."""
-    known = facts.table.filter(facts.table.account.notnull())
+    known = facts.every().filter(_.account.notnull())
     stretches = _stretches(known)
     moments = ibis.union(
         _firsts(stretches),

@@ -40,7 +40,7 @@ def source_health(facts: Facts) -> ir.Table:
     account. `refused`: rows that broke a rule and gave no fact. A refused row has no day, so all of them are shown
     whatever day is asked for; a source that has nothing else stands here too, with empty days.
     """
-    table, rejects = facts.table, facts.rejects
+    table, rejects = facts.every(), facts.rejects
     lost = table.account.isnull() & table.kind.notin(WITHOUT_CUSTOMER)
     loaded = table.group_by("source").agg(
         facts=table.count().cast("int64"),

@@ -106,7 +106,7 @@ def _sales(facts: Facts, basis: Basis | None) -> ir.Table:
         sold = sold.filter(sold.kind == sold.kind.min().as_scalar())  # of the two names, that of invoices comes first
     else:
         sold = facts.of(*KINDS[basis])
-    sold = in_one_currency(facts, sold)
+    sold = in_one_currency(facts, sold.select("source", "id", "kind", "occurred_on", "account", "amount", "currency"))
     return (
         sold.mutate(money=ibis.ifelse(_.kind == "payment.refunded", -_.money, _.money)) if basis == "payment" else sold
     )

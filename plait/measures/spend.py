@@ -102,8 +102,9 @@ def acquisition_cost(
 
 def _paid(facts: Facts, *, include_payouts: bool) -> ir.Table:
     paid = facts.of("spend.paid", "payout.paid") if include_payouts else facts.of("spend.paid")
-    paid = paid.mutate(channel=ibis.ifelse(_.kind == "payout.paid", PARTNER, _.channel))
-    return in_one_currency(facts, paid)
+    channel = ibis.ifelse(_.kind == "payout.paid", PARTNER, _.channel)
+    columns = ("source", "occurred_on", "amount", "currency", "campaign", "partner", "product", "owner")
+    return in_one_currency(facts, paid.select(*columns, channel=channel))
 
 
 def _new_customers(won: ir.Table, by: str) -> ir.Table:
