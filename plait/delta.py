@@ -79,7 +79,7 @@ class DurableTable:
         `statistics` names the only columns whose smallest and largest values enter the log: others may hold personal
         data, which a later delete would not reach there.
         """
-        table = cls(path, path.with_name(f".{path.name}.durable"))
+        table = cls(path, mark_of(path))
         table._cut_torn_entries()
         if not DeltaTable.is_deltatable(str(path)):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -268,6 +268,11 @@ class DurableTable:
             return all(_complete(name, size) for name, size in self._added(version))
         except (OSError, ValueError, KeyError):
             return False
+
+
+def mark_of(path: Path) -> Path:
+    """Give the file that remembers the newest durable version of a table."""
+    return path.with_name(f".{path.name}.durable")
 
 
 def _complete(name: Path, size: int) -> bool:

@@ -20,7 +20,7 @@ from plait.failure import Unfit
 from plait.measure import Measure, Table, known_measure, registry
 from plait.measures import load_measures
 from plait.settings import FILE, BadSettings, Settings, read_settings, write_settings
-from plait.store import FACTS, ID_CONFLICT, REJECTS, Loaded, Part, SourceCount, Store, view_sql
+from plait.store import FACTS, ID_CONFLICT, REJECTS, Loaded, Part, SourceCount, Store, durable_mark, view_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -278,6 +278,17 @@ def rebuild(home: Path) -> int:
     derived = Derived.open(home)
     refresh(store, derived, everything=True)
     return derived.timeline.snapshot().rows
+
+
+def open_home(home: Path, *, now: datetime) -> timeline.Timeline:
+    """Open the timeline of a home for many questions, over the newest facts."""
+    load_measures()
+    return _open(home, now, None)
+
+
+def stamp(home: Path) -> tuple[int, ...]:
+    """Give what changes when the facts or the settings of a home change; cheap enough to ask at every request."""
+    return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in (durable_mark(home), home / FILE))
 
 
 def _open(home: Path, now: datetime, as_of: date | datetime | None, engine: str = DUCKDB) -> timeline.Timeline:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, Union, get_args, get_origin, get_type_hints
@@ -60,7 +60,8 @@ class Facts:
     stand, and `occurred_on`, the local day in the firm's time zone; `often` (y or n) tells whether the kind is one of
     `plait.facts.OFTEN`, which lie in files of their own. `rejects` holds the refused rows
     (`plait.facts.Refusal` and `recorded_at`). `as_of` is an instant in naive UTC, the first one not seen; `today` its
-    local day. `currency` is the currency the firm reports in, None when it has named none.
+    local day. `currency` is the currency the firm reports in, None when it has named none. `read` collects the kinds
+    that a measure has asked for.
     """
 
     table: ir.Table
@@ -68,10 +69,17 @@ class Facts:
     as_of: datetime
     today: date
     currency: str | None = None
+    read: set[str] = field(default_factory=set)
+
+    def every(self) -> ir.Table:
+        """Give the facts of all kinds."""
+        self.read.update(KINDS)
+        return self.table
 
     def of(self, *kinds: str) -> ir.Table:
         """Give the facts of these kinds."""
         often = {known_kind(kind).name in OFTEN for kind in kinds}
+        self.read.update(kinds)
         told = self.table.filter(self.table.kind.isin(kinds))
         return told.filter(told.often == ("y" if often.pop() else "n")) if len(often) == 1 else told
 

@@ -20,7 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from plait import duck
-from plait.delta import DurableTable, Snapshot, locked
+from plait.delta import DurableTable, Snapshot, locked, mark_of
 from plait.failure import Unfit
 
 MONEY = pa.decimal128(18, 4)
@@ -287,6 +287,11 @@ class Store:
         files = tuple(name for name in snapshot.files if name.startswith(folders))
         db.execute(view_sql("stored", Snapshot(snapshot.root, snapshot.version, files, 0), FACTS))
         return bool(files)
+
+
+def durable_mark(home: Path) -> Path:
+    """Give the file that changes with every commit on the facts of a home."""
+    return mark_of(home / "facts")
 
 
 def _load_row(part: Part, counts: Loaded, recorded_at: datetime) -> list[str | int]:

@@ -51,6 +51,15 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Behind:
+    """The facts that a question reads: how many there are, and some of them, the newest first."""
+
+    kinds: tuple[str, ...]
+    count: int
+    facts: list[dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """Facts and identity as they stood before an instant.
 
@@ -76,6 +85,10 @@ class Timeline:
     def within(self, scope: Scope) -> Timeline:
         """Give the same timeline with only the rows that a reader may see."""
         return replace(self, scope=scope)
+
+    def reporting_in(self, currency: str | None) -> Timeline:
+        """Give the same timeline with amounts converted to another currency than the firm's own; None is the firm's."""
+        return self if currency is None else replace(self, settings=replace(self.settings, currency=currency))
 
     def facts(self) -> Facts:
         """Give the view that measures read."""
@@ -115,6 +128,18 @@ class Timeline:
     def table(self, measure: Measure, **options: object) -> Table:
         """Answer a measure."""
         return self.answer(self.ask(measure, **options))
+
+    def behind(self, measure: Measure, options: Mapping[str, object], *, limit: int, offset: int = 0) -> Behind:
+        """Give the facts of the kinds that a measure reads, in its period where it has one."""
+        seen, read = self.facts(), measure.read_options(options)
+        measure.answer(seen, read)
+        told = seen.of(*sorted(seen.read)) if seen.read else seen.table
+        for name, day in (("since", read.get("since")), ("until", read.get("until"))):
+            if isinstance(day, date):
+                told = told.filter(told.occurred_on >= day if name == "since" else told.occurred_on < day)
+        count = self.engine.run(told.aggregate(n=told.count())).column("n")[0].as_py()
+        newest = told.order_by(told.occurred_at.desc(), told.source, told.id).limit(limit, offset=offset)
+        return Behind(tuple(sorted(seen.read)), int(count), self.engine.run(newest).to_pylist())
 
     def _warnings(self, question: Question) -> list[Remark]:
         """Say the cautions that hold, each with how many rows it holds for and the first of them, in one query."""

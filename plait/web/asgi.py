@@ -1,0 +1,30 @@
+"""The desk as one ASGI application: an outer router that answers the server's lifespan itself, Django for the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.core.asgi import get_asgi_application
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
+
+django = get_asgi_application()
+
+
+async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    """Route a connection. Django refuses `lifespan`, without which the server runs no shutdown hooks."""
+    if scope["type"] == "lifespan":
+        await _live(receive, send)
+    else:
+        await django(scope, receive, send)  # type: ignore[arg-type]
+
+
+async def _live(receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await send({"type": "lifespan.shutdown.complete"})
+            return

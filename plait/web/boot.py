@@ -1,0 +1,26 @@
+"""Prepare Django for a home: its settings read the environment, so this comes before anything of Django's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def configure(home: Path, *, local: bool | None = None) -> None:
+    """Set up Django for a home; a second call in one process changes nothing."""
+    os.environ["PLAIT_HOME"] = str(home.absolute())
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "plait.web.settings")
+    if local is not None:
+        os.environ["PLAIT_LOCAL"] = "1" if local else "0"
+    import django
+
+    django.setup()
+
+
+def prepare() -> None:
+    """Bring the database up to date and lay out the static files; needs `configure` first."""
+    from django.core.management import call_command
+
+    call_command("migrate", interactive=False, verbosity=0)
+    call_command("createcachetable", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)

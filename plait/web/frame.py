@@ -1,0 +1,51 @@
+"""The frame around every page: the rail with what the reader may open, and what each template may use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from plait import __version__
+from plait.web.board import boards_for
+from plait.web.pages import entries
+from plait.web.people.models import User
+from plait.web.people.rights import may
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of the rail; `key` is the letter that follows g on the keyboard."""
+
+    title: str
+    url: str
+    here: bool
+    key: str = ""
+
+
+def frame(request: HttpRequest) -> dict[str, object]:
+    """Give every template the rail and the version."""
+    shared: dict[str, object] = {"version": __version__, "languages": settings.LANGUAGES, "local": settings.LOCAL}
+    user = getattr(request, "user", None)
+    if not isinstance(user, User):
+        return shared
+    path = request.path
+    boards = [
+        (board, _entry(_(board.title), reverse("board", args=[board.name]), path, board.key))
+        for board in boards_for(user)
+    ]
+    pages = [
+        _entry(_(page.title), reverse(page.address), path, page.key)
+        for page in entries()
+        if may(user, page.right).allowed
+    ]
+    questions = [entry for board, entry in boards if board.area == "numbers"]
+    homes = [entry for board, entry in boards if board.area != "numbers"]
+    return shared | {"rail_boards": homes, "rail_pages": questions + pages}
+
+
+def _entry(title: str, url: str, path: str, key: str) -> Entry:
+    return Entry(title, url, path.startswith(url), key)

@@ -1,0 +1,10 @@
+"""The people of the desk as a Django application."""
+
+from django.apps import AppConfig
+
+
+class People(AppConfig):
+    """Users, roles, invitations, tokens and the audit log."""
+
+    name = "plait.web.people"
+    label = "people"

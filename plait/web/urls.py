@@ -1,0 +1,13 @@
+"""The addresses of the desk: those that each page states. `tests/web/test_rights.py` says who may open which."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from plait.web.pages import addresses
+
+urlpatterns = [*addresses(), path("account/", include("allauth.urls"))]
+handler400 = "plait.web.pages.fault.misread"
+handler403 = "plait.web.pages.fault.forbidden"
+handler404 = "plait.web.pages.fault.not_found"
+handler500 = "plait.web.pages.fault.broken"

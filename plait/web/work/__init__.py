@@ -1,0 +1,1 @@
+"""Work: long jobs that people start and follow."""
