@@ -1,0 +1,76 @@
+"""What every test of the desk may ask for: the demo company's home, its people, and a browser-less client for each.
+
+The home is made once a test process. The database is Django's test database: each test sees it as the personas left it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from plait.web import boot
+
+HOME = Path(tempfile.mkdtemp(prefix="plait-web-"))
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+os.environ["PLAIT_HOSTS"] = "testserver,localhost,127.0.0.1"
+boot.configure(HOME, local=True)
+
+PASSWORD = "plait-for-tests"  # noqa: S105 - of people who exist in tests only
+NOW = datetime(2026, 7, 2, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def home() -> Path:
+    """Give the home that `plait demo` makes."""
+    from plait import desk
+    from plait.demo import END, write_demo
+    from plait.settings import Settings
+
+    mapping = write_demo(HOME / "demo")
+    desk.set_up(HOME, Settings("Europe/Berlin", "EUR", END))
+    desk.load(HOME, HOME / "demo" / "exports", mapping, now=NOW)
+    return HOME
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: object, home: Path) -> Iterator[None]:  # noqa: ARG001
+    """Fill the test database with roles and personas, once."""
+    from django.core.management import call_command
+
+    from plait.web.people.personas import seed_personas
+
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        call_command("createcachetable", verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        seed_personas(PASSWORD)
+    yield
+
+
+@pytest.fixture
+def persona(db: None) -> Callable[[str], object]:  # noqa: ARG001
+    """Give a person of the demo company by the first name."""
+    from plait.web.people.models import User
+    from plait.web.people.personas import PERSONAS
+
+    return lambda name: User.objects.get(email=PERSONAS[name].email)
+
+
+@pytest.fixture
+def client_of(persona: Callable[[str], object]) -> Callable[[str], object]:
+    """Give a client in which a person of the demo company is logged in; `nobody` is logged in as nobody."""
+    from django.test import Client
+
+    def made(name: str) -> Client:
+        client = Client()
+        if name != "nobody":
+            client.force_login(persona(name), "allauth.account.auth_backends.AuthenticationBackend")  # type: ignore[arg-type]
+        return client
+
+    return made
