@@ -9,7 +9,7 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def home() -> Path:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: object, home: Path) -> Iterator[None]:  # noqa: ARG001
+def django_db_setup(django_db_setup: None, django_db_blocker: object, home: Path) -> None:  # noqa: ARG001
     """Fill the test database with roles and personas, once."""
     from django.core.management import call_command
 
@@ -50,7 +50,6 @@ def django_db_setup(django_db_setup: None, django_db_blocker: object, home: Path
         call_command("createcachetable", verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
         seed_personas(PASSWORD)
-    yield
 
 
 @pytest.fixture
