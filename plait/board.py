@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
@@ -133,6 +133,19 @@ def print_story(story: desk.Story) -> None:
                     style="dim",
                 )
             )
+
+
+def print_people(home: Path, people: Sequence[tuple[str, str, str]], password: str) -> None:
+    """Print who may log in to a demo desk: name, address and what they are, all with one password."""
+    out = console()
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in ("who", "logs in as", "is"):
+        grid.add_column(name)
+    for row in people:
+        grid.add_row(*row)
+    out.print(grid)
+    out.print(Text(f"everybody's password: {password}", style="bold"))
+    out.print(Text(f"open their desk: plait --home {home} serve", style="dim"), "")
 
 
 def print_measures(measures: Mapping[str, Measure]) -> None:

@@ -309,11 +309,12 @@ def rebuild(home: Path) -> None:
 )
 @click.pass_obj
 def demo(home: Path, accounts: int, seed: int, exports: Path | None) -> None:
-    """Make a demo company's exports, load them as anyone's data, and print its board."""
+    """Make a demo company's exports, load them as anyone's data, print its board and who may log in to its desk."""
     from plait import desk
-    from plait.board import print_board, print_load
+    from plait.board import print_board, print_load, print_people
     from plait.demo import END, write_demo
     from plait.settings import Settings
+    from plait.web.serve import seed_demo
 
     folder = exports or home / "demo"
     with _plainly(), _progress() as progress:
@@ -323,6 +324,19 @@ def demo(home: Path, accounts: int, seed: int, exports: Path | None) -> None:
     print_load(report)
     with _plainly():
         print_board(home, now=_now())
+        print_people(home, *seed_demo(home))
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to listen on.")
+@click.pass_obj
+def serve(home: Path, host: str, port: int) -> None:
+    """Serve the desk in the browser, with the worker for long jobs, until it is stopped."""
+    from plait.web.serve import serve as serve_home
+
+    with _plainly():
+        serve_home(home, host=host, port=port, announce=click.echo)
 
 
 @contextmanager

@@ -23,4 +23,17 @@ def prepare() -> None:
 
     call_command("migrate", interactive=False, verbosity=0)
     call_command("createcachetable", verbosity=0)
-    call_command("collectstatic", interactive=False, verbosity=0)
+    _lay_out_static()
+
+
+def _lay_out_static() -> None:
+    """Copy and compress the static files, once for each state of them: it takes longer than all else of a start."""
+    from django.conf import settings
+    from django.core.management import call_command
+
+    files = sorted(path for path in (Path(__file__).parent / "static").rglob("*") if path.is_file())
+    told = "".join(f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}\n" for path in files)
+    stamp = settings.STATIC_ROOT / ".laid-out"
+    if not stamp.exists() or stamp.read_text("utf-8") != told:
+        call_command("collectstatic", interactive=False, verbosity=0)
+        stamp.write_text(told, "utf-8")

@@ -7,14 +7,14 @@ import secrets
 from pathlib import Path
 
 
-def key(path: Path) -> str:
-    """Read the key, or make it where there is none; of two processes that start at once one makes it."""
+def key(path: Path, *, size: int = 50) -> str:
+    """Read a key, or make one of `size` random bytes where there is none; of two that start at once one makes it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return path.read_text("utf-8")
-    made = secrets.token_urlsafe(50)
+    made = secrets.token_urlsafe(size)
     with os.fdopen(number, "w") as file:
         file.write(made)
     return made

@@ -5,24 +5,75 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from plait.failure import Unfit
 from plait.web import boot
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
-def serve(home: Path, *, host: str, port: int, local: bool) -> None:
-    """Serve a home until somebody stops the process; `local` allows plain http on this machine."""
-    boot.configure(home, local=local)
+
+class PortTaken(Unfit, OSError):
+    """Another program answers at this port."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(f"port {port} of {host} is taken; name another one with --port.")
+
+
+def is_local(host: str) -> bool:
+    """Tell whether only this machine is served, where plain http is safe."""
+    return host in LOOPBACK and os.environ.get("PLAIT_BEHIND_PROXY") != "1"
+
+
+def serve(home: Path, *, host: str, port: int, announce: Callable[[str], None]) -> None:
+    """Serve a home until somebody stops the process; `announce` is told where it is."""
+    _check_free(host, port)
+    boot.configure(home, local=is_local(host))
     boot.prepare()
     import uvicorn
+
+    from plait.web.people.models import User
+
+    announce(f"plait is at http://{host}:{port}/ - stop it with Ctrl+C")
+    if not User.objects.exists():
+        announce("nobody can log in yet; add somebody with: plait user add EMAIL --name NAME")
 
     with _worker():
         uvicorn.run(
             "plait.web.asgi:application", host=host, port=port, log_level="warning", access_log=False,
             proxy_headers=os.environ.get("PLAIT_BEHIND_PROXY") == "1", timeout_graceful_shutdown=5,
         )  # fmt: skip
+
+
+def seed_demo(home: Path) -> tuple[list[tuple[str, str, str]], str]:
+    """Make the demo company's people; give who they are (name, address, role) and the password that all of them have.
+
+    The password is made once a home: a demo that is reached from elsewhere has none that everybody knows.
+    """
+    boot.configure(home, local=True)
+    boot.prepare()
+    from plait.web import secret
+    from plait.web.people.personas import seed_personas
+
+    password = secret.key(home / "web" / "demo-password", size=9)
+    people = seed_personas(password)
+    told = [(user.name, user.email, ", ".join(role.title for role in user.roles.all()) or "nobody") for user in people]
+    return told, password
+
+
+def _check_free(host: str, port: int) -> None:
+    """Say at once that a port is taken, before anything is prepared."""
+    import socket
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortTaken(host, port) from error
 
 
 @contextmanager
