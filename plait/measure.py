@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # How the value of a cell is read, by the unit its column declares; any other unit is a count of the things it names.
 TEXT_UNITS = frozenset({"text", "id", "cohort", "stage", "currency"})
 DATE_UNITS = frozenset({"day", "month"})
-FLOAT_UNITS = frozenset({"share", "ratio", "days", "months", "points"})
+FLOAT_UNITS = frozenset({"share", "score", "ratio", "days", "months", "points"})  # a score is -1 to 1, read times 100
 MONEY_UNIT = "money"  # in the major unit of the row's `currency` column
 
 Cell: TypeAlias = str | int | float | Decimal | date | None

@@ -73,6 +73,8 @@ def shown(cell: Cell, unit: str) -> str:
         return "–"
     if unit == "share":
         return f"{cell:.1%}"
+    if unit == "score":
+        return f"{100 * float(cell):.0f}"
     if isinstance(cell, float):
         return f"{cell:,.1f}" if unit in ("days", "months") else f"{cell:,.2f}"
     if unit == MONEY_UNIT or isinstance(cell, int):

@@ -23,9 +23,9 @@ Z = 1.959963984540054  # 95 % of a normal distribution lies within so many stand
         "mean": "points",
         "satisfied": "share",
         "dissatisfied": "share",
-        "score": "ratio",
-        "score_low": "ratio",
-        "score_high": "ratio",
+        "score": "score",
+        "score_low": "score",
+        "score_high": "score",
     },
     origin="Rocks 2016, arXiv:1601.07235 (NPS); Agresti and Coull 1998 (shares)",
 )

@@ -118,7 +118,8 @@ class Figure:
         options = {**self.question.options, "by": self.spark}
         if "since" in measure.options:
             number = state.end.year * 12 + state.end.month - 1 - SPARK_MONTHS
-            options |= {"since": date(number // 12, number % 12 + 1, 1), "until": state.end}
+            over = state.end.replace(day=1)  # the running month would look like a fall
+            options |= {"since": date(number // 12, number % 12 + 1, 1), "until": over}
         return Ask.of(measure.name, options, as_of=state.as_of, currency=state.currency, scope=scope)
 
     def _spark(self, results: Results, state: State, scope: Scope) -> Chart | None:

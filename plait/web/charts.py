@@ -83,7 +83,8 @@ def chart_of(table: Table, kind: Kind, columns: Sequence[str], *, x: str, split:
         ]
     if kind == "ranked":
         labels, series = _ranked(labels, series)
-    return Chart(kind, labels, series, unit, currency)
+    running = _running(table)
+    return Chart(kind, labels, series, unit, currency, [str(place) in running for place in places])
 
 
 def heatmap_of(table: Table, *, row: str, column: str, value: str) -> Chart | None:
@@ -97,6 +98,12 @@ def heatmap_of(table: Table, *, row: str, column: str, value: str) -> Chart | No
     series = [Series(label_of(one, table.columns[row]), [cells.get((one, other)) for other in columns]) for one in rows]
     labels = [label_of(one, table.columns[column]) for one in columns]
     return Chart("heatmap", labels, series, table.columns[value], rows=[one.name for one in series])
+
+
+def _running(table: Table) -> frozenset[str]:
+    """Name the month, quarter and year that are not over at the moment of a table."""
+    day = table.as_of.date()
+    return frozenset((f"{day:%Y-%m}", f"{day:%Y}-Q{(day.month + 2) // 3}", f"{day:%Y}"))
 
 
 def label_of(cell: Cell, unit: str) -> str:

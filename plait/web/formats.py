@@ -37,6 +37,8 @@ def shown(cell: Cell, unit: str, currency: str | None = None, *, compact: bool =
         return month(cell) if unit == "month" else day(cell)
     if unit == "share":
         return str(format_percent(cell, _percent(), locale=locale()))
+    if unit == "score":
+        return str(format_decimal(round(100 * float(cell)), locale=locale()))
     if unit == MONEY_UNIT:
         return money(Decimal(str(cell)), currency, compact=compact)
     if isinstance(cell, float):
@@ -90,6 +92,8 @@ def change(now: Cell, before: Cell, unit: str) -> tuple[str, int] | None:
     if unit == "share":
         text = format_decimal(100 * difference, "+#,##0.0;-#,##0.0", locale=locale())
         return gettext("%(points)s pts") % {"points": text}, way
+    if unit == "score":
+        return str(format_decimal(round(100 * difference), "+#,##0;-#,##0", locale=locale())), way
     if unit in ("ratio", "points", "days", "months"):
         return str(format_decimal(difference, "+#,##0.00;-#,##0.00", locale=locale())), way
     if not before:

@@ -28,7 +28,7 @@ BOARD = Board(
             ("first_touch",), x="channel", span=4,
         ),
         Drawing(
-            Question("stage_stock", over="now"), gettext_noop("Accounts by stage"), "bar", ("accounts",),
+            Question("stage_stock", over="now"), gettext_noop("Accounts by stage"), "funnel", ("accounts",),
             x="stage", span=4,
         ),
         Drawing(

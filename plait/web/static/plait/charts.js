@@ -13,6 +13,7 @@
   const css = (name) => getComputedStyle(root).getPropertyValue(name).trim();
 
   function format(chart, compact) {
+    if (chart.unit === "score") return { format: (value) => new Intl.NumberFormat(language, { maximumFractionDigits: 0 }).format(100 * value) };
     if (chart.unit === "share") return new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 });
     const shape = compact ? { notation: "compact", maximumFractionDigits: 1 } : { maximumFractionDigits: 2 };
     if (chart.unit === "money" && chart.currency) Object.assign(shape, { style: "currency", currency: chart.currency }, compact ? {} : { minimumFractionDigits: 0 });

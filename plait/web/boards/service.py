@@ -1,0 +1,45 @@
+"""The board of service: what customers say, who stays and who goes."""
+
+from django.utils.translation import gettext_noop
+
+from plait.web.blocks import Board, Drawing, Figure, Listing, Question
+
+BOARD = Board(
+    name="service",
+    title=gettext_noop("Service"),
+    lead=gettext_noop("What customers say, who stays and who goes."),
+    area="service",
+    place=3,
+    department="service",
+    blocks=(
+        Figure(
+            Question("satisfaction", {"by": "all"}), "satisfied", "up", title="Satisfied with a contact (CSAT)",
+            where={"survey": "csat"},
+        ),
+        Figure(
+            Question("satisfaction", {"by": "all"}), "score", "up", title="Net promoter score", where={"survey": "nps"}
+        ),
+        Figure(
+            Question("satisfaction", {"by": "all"}), "mean", "up", title="Public reviews", where={"survey": "review"}
+        ),
+        Figure(Question("recurring_revenue", over="now"), "gross_retention", "up"),
+        Figure(Question("recurring_revenue", over="now"), "logo_churn", "down"),
+        Figure(Question("recurring_revenue", over="now"), "accounts_lost", "down"),
+        Drawing(
+            Question("satisfaction", {"by": "quarter"}, over="now"), gettext_noop("What customers say"), "line",
+            ("score",), split="survey", span=6,
+        ),
+        Drawing(
+            Question("retention", over="now"), gettext_noop("Customers that stay, by month of start"), "heatmap",
+            ("share",), x="cohort", split="months_since", span=6,
+        ),
+        Drawing(
+            Question("satisfaction", {"by": "product"}), gettext_noop("Satisfaction by product"), "bar", ("score",),
+            split="survey", span=6,
+        ),
+        Listing(
+            Question("satisfaction", {"by": "month"}, over="now"), gettext_noop("Answers by month"),
+            ("cohort", "survey", "answers", "mean", "score", "score_low", "score_high"), last=12, span=6,
+        ),
+    ),
+)  # fmt: skip
