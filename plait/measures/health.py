@@ -20,7 +20,6 @@ CONTRACT = ("subscription.started", "subscription.changed", "subscription.ended"
 TICKET = ("ticket.opened", "ticket.resolved")
 PROMOTER, PASSIVE = 9, 7  # NPS: 9-10 speak for us, 0-6 against
 SATISFIED, NEUTRAL = 4, 3  # CSAT: 4-5 satisfied, 1-2 not
-IN_ORDER = ["occurred_at", "source", "id"]
 BAD = ("contract_ended", "ticket_waiting", "dissatisfied", "use_stopped")
 GOOD = ("satisfied", "in_use")
 Days = Annotated[int, Bounds(1, 3660)]
@@ -69,32 +68,33 @@ def account_health(facts: Facts, *, ticket_days: Days = 14, answer_days: Days = 
     Facts without an account are left out.
     """
     known = facts.every().filter(_.account.notnull())
-    seen = known.group_by("account").agg(
+    accounts = known.group_by("account").agg(
         facts=known.count().cast("int64"), first_on=known.occurred_on.min(), last_on=known.occurred_on.max()
     )
-    paid = _paid(facts)
+    contracts, named = _contracts(facts), _last(facts, "text", "account.created", name="name")
     stays = ledger(facts)
     parts = [
         stays.filter(stays.to_at.isnull()).select("account", stage=stage_name(stays.stage)),
-        _last(facts, "text", "account.created", name="name"),
+        named,
         _last(facts, "owner", *SALES, name="owner"),
-        _contracts(paid),
+        _together(contracts),
         _tickets(facts),
         _last(facts, "quantity", "nps.answered", name="nps", day="nps_on"),
         _last(facts, "quantity", "csat.answered", name="csat", day="csat_on"),
         facts.of("product.used").group_by("account").agg(used_on=_.occurred_on.max()),
     ]
+    seen = accounts
     for part in parts:
         seen = seen.left_join(part, "account").drop("account_right")
     signs = _signs(facts, seen, ticket_days, answer_days, use_days)
     judged = _judged(seen.mutate(**signs))
     numbers = {name: judged[name].cast("float64") for name in ("nps", "csat")}
     rows = judged.mutate(open_tickets=judged.open_tickets.fill_null(0), **numbers)
-    return Answer(rows.select(*account_health.columns).order_by("account"), _cautions(facts, judged, paid))
+    return Answer(rows.select(*account_health.columns).order_by("account"), _cautions(accounts, named, contracts))
 
 
 def _last(facts: Facts, column: str, *kinds: str, name: str, day: str = "") -> ir.Table:
-    """Give each account's last value of a column in facts of these kinds, and the day it was told where one is named."""
+    """Give each account's last value of a column in facts of these kinds, and the day it was told where asked."""
     told = facts.of(*kinds)
     told = told.filter(told.account.notnull(), told[column].notnull())
     newest_first = [told.occurred_at.desc(), told.source.desc(), told.id.desc()]
@@ -103,7 +103,7 @@ def _last(facts: Facts, column: str, *kinds: str, name: str, day: str = "") -> i
     return turns.filter(turns.turn == 0).select("account", **columns)
 
 
-def _paid(facts: Facts) -> ir.Table:
+def _contracts(facts: Facts) -> ir.Table:
     """Give each contract as it stands: whether it runs, what it pays a month in one currency, when it ended."""
     told = facts.of(*CONTRACT)
     window = ibis.row_number().over(
@@ -125,9 +125,9 @@ def _paid(facts: Facts) -> ir.Table:
     return in_one_currency(facts, now.filter(_.account.notnull()), day="today")
 
 
-def _contracts(paid: ir.Table) -> ir.Table:
+def _together(contracts: ir.Table) -> ir.Table:
     """Give what each account's contracts say together."""
-    told = paid.group_by("account").agg(
+    told = contracts.group_by("account").agg(
         running=_.running.cast("int64").sum().cast("int64"),
         last_ended_on=_.ended_on.max(),
         amount=_.money.sum(),
@@ -139,9 +139,12 @@ def _contracts(paid: ir.Table) -> ir.Table:
 
 def _tickets(facts: Facts) -> ir.Table:
     """Give how many tickets of each account are open, and since when the oldest is."""
-    told = facts.of(*TICKET).mutate(over=_.kind == "ticket.resolved")
+    told = facts.of(*TICKET)
+    told = told.mutate(over=told.kind == "ticket.resolved")
     newest_first = [_.occurred_at.desc(), _.over.cast("int8").desc(), _.id.desc()]
-    now = told.mutate(turn=ibis.row_number().over(group_by=["source", "object_id"], order_by=newest_first))
+    ticket = ["source", "object_id"]
+    told = told.mutate(account=ibis.coalesce(told.account, told.account.max().over(group_by=ticket)))
+    now = told.mutate(turn=ibis.row_number().over(group_by=ticket, order_by=newest_first))
     now = now.filter(_.turn == 0, ~_.over, _.account.notnull())
     return now.group_by("account").agg(open_tickets=now.count().cast("int64"), waiting_since=now.occurred_on.min())
 
@@ -182,10 +185,10 @@ def _judged(seen: ir.Table) -> ir.Table:
     return seen.mutate(health=health, reasons=named.strip().nullif(""))
 
 
-def _cautions(facts: Facts, judged: ir.Table, paid: ir.Table) -> tuple[Caution, ...]:
-    """Warn of amounts that cannot be added up and of facts that nobody knows whose they are."""
-    unnamed = judged.filter(judged.name.isnull()).order_by("account").select("account")
+def _cautions(accounts: ir.Table, named: ir.Table, contracts: ir.Table) -> tuple[Caution, ...]:
+    """Warn of amounts that cannot be added up and of accounts that nobody has named."""
+    unnamed = accounts.anti_join(named, "account").order_by("account").select("account")
     return (
-        apart(paid, "what an account pays is left empty where it has several"),
+        apart(contracts, "what an account pays is left empty where it has several"),
         Caution(unnamed, "{n} accounts have no name ({some}): no fact `account.created` names them."),
     )
