@@ -88,25 +88,29 @@ class Facts:
 class Caution:
     """A warning that holds when `where` has rows.
 
-    `says` is printed with `{n}`, the number of rows, and `{some}`, the first column of the first three of them.
+    `says` is printed with `{n}`, the number of rows, `{some}`, the first column of the first three of them, and the
+    texts in `names`. It is one sentence whatever is asked, so that every language can have it.
     """
 
     where: ir.Table
     says: str
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 class Remark(str):
     """A caution that holds, as the sentence people read; its parts are kept so that it can be said in any language."""
 
-    __slots__ = ("n", "says", "some")
+    __slots__ = ("n", "names", "says", "some")
     says: str
     n: int
     some: tuple[str, ...]
+    names: Mapping[str, str]
 
-    def __new__(cls, says: str, n: int, some: tuple[str, ...]) -> Self:
+    def __new__(cls, says: str, n: int, some: tuple[str, ...], names: Mapping[str, str]) -> Self:
         """Say `says` of `n` rows, of which `some` are the first."""
-        remark = super().__new__(cls, says.format(n=n, some=", ".join(some) + (" and others" if n > len(some) else "")))
-        remark.says, remark.n, remark.some = says, n, some
+        examples = ", ".join(some) + (" and others" if n > len(some) else "")
+        remark = super().__new__(cls, says.format(n=n, some=examples, **names))
+        remark.says, remark.n, remark.some, remark.names = says, n, some, names
         return remark
 
 

@@ -39,6 +39,9 @@ class Scope:
     partners: tuple[str, ...] | None = None
 
 
+EVERYTHING = Scope()
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A measure with its options made into queries: the rows, and the cautions beside them (None without one)."""
@@ -47,7 +50,7 @@ class Question:
     options: Mapping[str, object]
     sql: str
     cautions_sql: str | None
-    says: tuple[str, ...]
+    says: tuple[tuple[str, Mapping[str, str]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class Timeline:
     version: int
     as_of: datetime
     known_until: datetime | None = None
-    scope: Scope = Scope()
+    scope: Scope = EVERYTHING
 
     def until(self, day: date | datetime) -> Timeline:
         """Give the same timeline with only what had happened before a day began (in the home's zone), or an instant."""
@@ -108,9 +111,8 @@ class Timeline:
         answer = measure.answer(self.facts(), read)
         asked = [_asked(number, caution.where) for number, caution in enumerate(answer.cautions)]
         cautions = self.engine.sql(reduce(lambda one, other: one.union(other), asked)) if asked else None
-        return Question(
-            measure, read, self.engine.sql(answer.rows), cautions, tuple(caution.says for caution in answer.cautions)
-        )
+        says = tuple((caution.says, caution.names) for caution in answer.cautions)
+        return Question(measure, read, self.engine.sql(answer.rows), cautions, says)
 
     def answer(self, question: Question) -> Table:
         """Answer a question that this timeline has made, or one of the same moment and scope over other facts."""
@@ -150,7 +152,8 @@ class Timeline:
         counts = {row["number"]: row["n"] for row in rows}
         for row in sorted(rows, key=lambda row: (row["number"], row["some"])):
             found.setdefault(row["number"], []).append(row["some"])
-        return [Remark(question.says[number], n, tuple(found[number])) for number, n in sorted(counts.items())]
+        said = [(*question.says[number], n, tuple(found[number])) for number, n in sorted(counts.items())]
+        return [Remark(says, n, some, names) for says, names, n, some in said]
 
     def _instant(self, day: date | datetime) -> datetime:
         if not isinstance(day, datetime):
@@ -171,17 +174,40 @@ def open_timeline(store: Store, *, now: datetime, engine: str = DUCKDB) -> Timel
 
 def story(timeline: Timeline, store: Store, account: str) -> list[dict[str, object]]:
     """Give all facts of one account in the order of time; `account` is its id or any key of it, such as its domain."""
-    found = find_account(store, account)
+    return facts_of(timeline, store, find_account(store, account))
+
+
+def facts_of(timeline: Timeline, store: Store, account: str) -> list[dict[str, object]]:
+    """Give all facts of the account with this id in the order of time; one bucket is read, whatever there is."""
     facts = timeline.facts().table
     mine = facts.filter(
-        facts.account == found, facts.bucket == "b" + found[1 : 1 + bucket_digits(store.snapshot().rows)]
+        facts.account == account, facts.bucket == "b" + account[1 : 1 + bucket_digits(store.snapshot().rows)]
     )
     told: list[dict[str, object]] = timeline.engine.run(mine.order_by("occurred_at", "source", "id")).to_pylist()
     return told
 
 
-def find_account(store: Store, name: str) -> str:
-    """Find an account by its id, a key's value (domain, CRM id) or the name it was entered with."""
+def account_keys(store: Store) -> dict[str, list[tuple[str, str]]]:
+    """Give the keys that every account is known by, name and value, the oldest first."""
+    keys: dict[str, list[tuple[str, str]]] = {}
+    with duck.connect(store.spill) as db:
+        db.execute(view_sql("nodes", Derived.open(store.home).nodes.snapshot(), identity.NODES))
+        rows = db.execute(
+            """
+            select belongs_to, name, value from nodes where scope = 'account' and belongs_to is not null
+            order by belongs_to, first_at, name, value
+            """
+        )
+        for account, name, value in rows.fetchall():
+            keys.setdefault(account, []).append((name, value))
+    return keys
+
+
+def find_account(store: Store, name: str, scope: Scope = EVERYTHING) -> str:
+    """Find an account by its id, a key's value (domain, CRM id) or the name it was entered with.
+
+    Who may not see every row is told of no other account that fits.
+    """
     with duck.connect(store.spill) as db:
         db.execute(view_sql("nodes", Derived.open(store.home).nodes.snapshot(), identity.NODES))
         wanted = name.strip().lower()
@@ -197,9 +223,14 @@ def find_account(store: Store, name: str) -> str:
             rows = _accounts_named(db, store, wanted)
     if len(rows) == 1:
         return str(rows[0][0])
-    if rows:
+    if rows and scope.partners is None:
         raise UnknownAccount(f"{name!r} is more than one account: {', '.join(str(row[0]) for row in rows)}; use an id.")
-    raise UnknownAccount(f"no account {name!r}; give an id, a domain, a CRM id or the exact name it was entered with.")
+    raise unknown_account(name)
+
+
+def unknown_account(name: str) -> UnknownAccount:
+    """Say that nobody knows an account, and how one is named."""
+    return UnknownAccount(f"no account {name!r}; give an id, a domain, a CRM id or the exact name it was entered with.")
 
 
 def _accounts_named(db: duckdb.DuckDBPyConnection, store: Store, wanted: str) -> list[tuple[str]]:

@@ -183,7 +183,7 @@ class Story:
         for caution in answer.cautions:
             rows = self.rows(caution.where)
             some = ", ".join(str(row[0]) for row in rows[:3]) + (", ..." if len(rows) > 3 else "")
-            warnings += [caution.says.format(n=len(rows), some=some)] if rows else []
+            warnings += [caution.says.format(n=len(rows), some=some, **caution.names)] if rows else []
         sql = str(ibis.to_sql(answer.rows, dialect="duckdb"))
         return Table(measure, self.as_of.replace(tzinfo=UTC), 1, read, self.rows(answer.rows), sql, warnings)
 

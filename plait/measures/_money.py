@@ -13,7 +13,6 @@ from plait.measures._month import month_of, month_of_day, months_between
 MONEY = "decimal(38,4)"
 RATE = "decimal(19,10)"  # times an amount of (18,4) it stays exact in 38 digits; with (20,10) Spark drops the last one
 QUOTED = ("source", "id", "occurred_at", "occurred_on", "object_id", "quantity", "currency")
-ADVICE = "load `fx.rate` facts and name the currency the firm reports in."
 
 
 def in_one_currency(facts: Facts, table: ir.Table, *, day: str = "occurred_on") -> ir.Table:
@@ -73,7 +72,9 @@ def apart(table: ir.Table, what: str) -> Caution:
     several = currencies.mutate(n=_.money_currency.count().over(ibis.window())).filter(_.n > 1)
     return Caution(
         several.select("money_currency").order_by("money_currency"),
-        f"Amounts are in {{n}} currencies ({{some}}) that cannot be added up: {what}. To see one number, {ADVICE}",
+        "Amounts are in {n} currencies ({some}) that cannot be added up: {what}. To see one number, load `fx.rate` facts "
+        "and name the currency the firm reports in.",
+        {"what": what},
     )
 
 

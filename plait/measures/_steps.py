@@ -41,7 +41,7 @@ def nobody(
     """Warn of the facts in [since, until) that name no unit."""
     steps = during(facts.of(*kinds), since, until)
     lost = steps.filter(steps[UNIT_COLUMN[unit]].isnull()).select("id", "source").order_by("source", "id")
-    return Caution(lost, f"{{n}} facts name no {unit} and are left out: {{some}}.")
+    return Caution(lost, "{n} facts name no {unit} and are left out: {some}.", {"unit": unit})
 
 
 def seconds(at: ir.TimestampValue) -> ir.IntegerValue:

@@ -60,14 +60,13 @@ def funnel(
         raise BadOption(message)
     entries = entered_during(first_entries(facts, chain, unit), chain[0], since, until)
     rows = _by_step(_counts(_passed(_units(entries, chain, by), chain, within_days, strict), facts, within_days), chain)
-    early = f"{{n}} {chain[1] if len(chain) == 2 else 'steps'} before its first {chain[0]}: {{some}}."  # noqa: PLR2004
     waiting = rows.filter(rows.open > (rows.open + rows.expired + rows.entered) / 5)
     provisional = "{n} rows are provisional, more than a fifth of their units are still open: {some}."
     return Answer(
         rows.order_by("cohort", _place(rows.step, chain)),
         (
             nobody(facts, chain, unit, since, until),
-            Caution(_early(entries, chain[0]), early),
+            _warn_early(_early(entries, chain[0]), chain),
             Caution(waiting.select("cohort", "step").order_by("cohort", _place(waiting.step, chain)), provisional),
         ),
     )
@@ -274,6 +273,12 @@ def _middle(times: ir.Table) -> ir.Table:
 def _cautions(
     facts: Facts, steps: tuple[str, str], unit: Unit, since: date | None, until: date | None
 ) -> tuple[Caution, ...]:
-    start, to = steps
+    start, _ = steps
     early = _early(entered_during(first_entries(facts, steps, unit), start, since, until), start)
-    return nobody(facts, steps, unit, since, until), Caution(early, f"{{n}} {to} before its first {start}: {{some}}.")
+    return nobody(facts, steps, unit, since, until), _warn_early(early, steps)
+
+
+def _warn_early(early: ir.Table, chain: tuple[str, ...]) -> Caution:
+    """Name the facts that came before the first step of their unit."""
+    step = chain[1] if len(chain) == 2 else "steps"  # noqa: PLR2004 - of two, the later one can be named
+    return Caution(early, "{n} {step} before its first {start}: {some}.", {"step": step, "start": chain[0]})

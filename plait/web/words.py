@@ -15,13 +15,13 @@ from plait.measure import Measure, Remark, registry
 
 SPELT = {
     "it": "IT", "hr": "HR", "nps": "NPS", "csat": "CSAT", "csv": "CSV", "crm": "CRM", "sql": "SQL", "mql": "MQL",
-    "sal": "SAL", "ga4": "GA4", "id": "ID",
+    "sal": "SAL", "ga4": "GA4", "id": "ID", "kaplan": "Kaplan-Meier",
 }  # fmt: skip
 
 
 def readable(name: str) -> str:
     """Give a name as English words: `win_rate` is "Win rate", `lead.mql` "Lead MQL"."""
-    words = [SPELT.get(word, word) for word in name.replace(".", " ").replace("_", " ").split()]
+    words = [SPELT.get(word, word) for word in name.replace(".", " ").replace("_", " ").split() if word != "meier"]
     text = " ".join(words)
     return text[:1].upper() + text[1:]
 
@@ -58,7 +58,8 @@ def remark(text: str) -> str:
     if not isinstance(text, Remark):
         return gettext(text)
     some = ", ".join(text.some) + (gettext(" and others") if text.n > len(text.some) else "")
-    return gettext(text.says).format(n=text.n, some=some)
+    names = {name: gettext(said) for name, said in text.names.items()}
+    return gettext(text.says).format(n=text.n, some=some, **names)
 
 
 def vocabulary() -> Iterator[str]:
