@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 django = get_asgi_application()
 
+from plait.web.warm import keep_warm  # noqa: E402 - it reads models, which Django has only now
+
 
 async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     """Route a connection. Django refuses `lifespan`, without which the server runs no shutdown hooks."""
@@ -24,6 +26,7 @@ async def _live(receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            keep_warm()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await send({"type": "lifespan.shutdown.complete"})

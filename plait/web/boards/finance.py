@@ -29,7 +29,8 @@ BOARD = Board(
         ),
 
                Drawing(
-            Question("recurring_revenue", over="now"), gettext_noop("Recurring revenue at the end of each month"), "line",
+            Question("recurring_revenue", over="now"),
+            gettext_noop("Recurring revenue at the end of each month"), "line",
             ("end",), x="month", span=6,
         ),
         Drawing(

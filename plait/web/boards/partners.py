@@ -36,7 +36,8 @@ BOARD = Board(
         ),
 
                Figure(
-            Question("spend", {"by": "channel"}), "spend", title="Paid to partners", where={"cohort": "partner"}, spark=""
+            Question("spend", {"by": "channel"}), "spend", title="Paid to partners",
+            where={"cohort": "partner"}, spark=""
         ),
         Drawing(
             Question("spend", {"by": "partner"}), gettext_noop("Paid by partner"), "ranked", ("spend",), span=6

@@ -48,7 +48,8 @@ BOARD = Board(
         ),
 
                Drawing(
-            Question("win_rate", {"by": "product"}), gettext_noop("Win rate by product"), "ranked", ("win_rate",), span=6
+            Question("win_rate", {"by": "product"}), gettext_noop("Win rate by product"), "ranked",
+            ("win_rate",), span=6
         ),
     ),
 )  # fmt: skip
