@@ -5,7 +5,7 @@ PORT ?= 8000
 SERVE ?= yes
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check format docs bench sizes oldest clean
+.PHONY: help demo test quick check format messages docs bench sizes oldest clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ check: .venv/.dev  ## Format, lint, types, layers, docs
 format: .venv/.dev  ## Format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+messages: .venv/.dev  ## Collect the texts of the desk into its catalogues and compile them
+	$(BIN)/python docs/translate.py
 
 docs: .venv/.dev  ## Write the generated pages: kinds and measures
 	$(BIN)/python docs/generate.py

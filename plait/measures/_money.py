@@ -72,8 +72,8 @@ def apart(table: ir.Table, what: str) -> Caution:
     several = currencies.mutate(n=_.money_currency.count().over(ibis.window())).filter(_.n > 1)
     return Caution(
         several.select("money_currency").order_by("money_currency"),
-        "Amounts are in {n} currencies ({some}) that cannot be added up: {what}. To see one number, load `fx.rate` facts "
-        "and name the currency the firm reports in.",
+        "Amounts are in {n} currencies ({some}) that cannot be added up: {what}. To see one number, load `fx.rate` "
+        "facts and name the currency the firm reports in.",
         {"what": what},
     )
 

@@ -1,0 +1,130 @@
+"""Collect every text that people read, bring the catalogues up to date and compile them. Run by `make messages`.
+
+Texts come from three places: the Python of the desk (gettext), its templates, and the registry and the vocabulary
+(`plait.web.words`). A text that a language does not have yet is written with an empty translation, and a test fails.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+WEB = ROOT / "plait" / "web"
+LOCALE = WEB / "locale"
+LANGUAGES = ("fr", "ko")
+CALLS = {"gettext": None, "gettext_noop": None, "gettext_lazy": None, "_": None, "ngettext": (1, 2)}
+Message = str | tuple[str, str]
+WRITTEN = datetime(2026, 11, 25, tzinfo=UTC)
+
+
+def collect() -> dict[Message, list[str]]:
+    """Give every text (a pair where it has a plural) with the places it comes from."""
+    found: dict[Message, list[str]] = {}
+    for place, message in [*python_texts(), *template_texts(), *registry_texts(), *caution_texts()]:
+        found.setdefault(message, [])
+        if place not in found[message]:
+            found[message].append(place)
+    return found
+
+
+def python_texts() -> Iterator[tuple[str, Message]]:
+    """Give the texts of gettext calls in the desk's Python."""
+    from babel.messages.extract import extract
+
+    for path in sorted(WEB.rglob("*.py")):
+        with path.open("rb") as file:
+            for _, message, _, _ in extract("python", file, CALLS):  # type: ignore[arg-type]
+                yield _place(path), message
+
+
+def template_texts() -> Iterator[tuple[str, Message]]:
+    """Give the texts of the desk's templates, as Django itself finds them."""
+    from babel.messages.extract import extract
+    from django.utils.translation.template import templatize
+
+    for path in sorted([*WEB.rglob("templates/**/*.html"), *WEB.rglob("templates/**/*.txt")]):
+        source = templatize(path.read_text("utf-8"), origin=str(path))
+        calls = re.findall(
+            r"\b(?:n?gettext|n?pgettext|_)\((?:u?'(?:[^'\\]|\\.)*'|u?\"(?:[^\"\\]|\\.)*\"|[\s,\w])*\)", source
+        )
+        text = "\n".join(call.replace("\n", "\\n") for call in calls)
+        for _, message, _, _ in extract("python", io.BytesIO(text.encode()), CALLS):  # type: ignore[arg-type]
+            yield _place(path), message
+
+
+def registry_texts() -> Iterator[tuple[str, Message]]:
+    """Give the texts of measures, kinds and departments."""
+    from plait.measures import load_measures
+    from plait.web import words
+    from plait.web.people.personas import ROLES
+
+    load_measures()
+    for text in words.vocabulary():
+        yield "plait/measures, plait/facts.py", text
+    for seed in ROLES.values():
+        yield "plait/web/people/personas.py", seed.title
+
+
+def caution_texts() -> Iterator[tuple[str, Message]]:
+    """Give the sentences of cautions: the texts in measures that count rows, and what is said inside them."""
+    for path in sorted((ROOT / "plait" / "measures").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and "{n}" in node.value:
+                yield _place(path), node.value
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("apart", "_apart"):
+                yield from ((_place(path), arg.value) for arg in node.args if isinstance(arg, ast.Constant))
+    yield from (("plait/measures/_steps.py", word) for word in ("account", "person", "object", "steps"))
+
+
+def update(language: str, found: dict[Message, list[str]]) -> int:
+    """Bring a language's catalogue up to date, keep what it has, compile it; give how many texts it lacks."""
+    from babel.messages.catalog import Catalog
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po, write_po
+
+    folder = LOCALE / language / "LC_MESSAGES"
+    folder.mkdir(parents=True, exist_ok=True)
+    old = folder / "django.po"
+    has = read_po(io.BytesIO(old.read_bytes()), locale=language) if old.exists() else Catalog(locale=language)
+    made = Catalog(locale=language, project="plait", fuzzy=False, header_comment=f"# {language} texts of plait.")
+    made.revision_date = made.creation_date = WRITTEN  # a catalogue changes with its texts only
+    for message, places in sorted(found.items(), key=lambda item: str(item[0])):
+        known = has.get(message[0] if isinstance(message, tuple) else message)
+        made.add(message, known.string if known else None, locations=[(place, None) for place in places])
+    with old.open("wb") as file:
+        write_po(file, made, width=120, omit_header=False)
+    with (folder / "django.mo").open("wb") as file:
+        write_mo(file, made)
+    return sum(not _whole(one.string) for one in made if one.id)
+
+
+def _whole(text: str | Iterable[str] | None) -> bool:
+    return bool(text) if isinstance(text, str) or text is None else all(text)
+
+
+def _place(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def main() -> None:
+    """Update every language and say what is missing."""
+    import tempfile
+
+    from plait.web import boot
+
+    boot.configure(Path(os.environ.get("PLAIT_HOME", tempfile.mkdtemp())), local=True)
+    found = collect()
+    for language in LANGUAGES:
+        print(f"{language}: {len(found)} texts, {update(language, found)} without translation")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
