@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from plait import duck, identity, timeline
-from plait.delta import locked
+from plait.delta import locked, mark_of
 from plait.derived import Derived, refresh
 from plait.engine import DUCKDB
 from plait.facts import CURRENCIES, nearest
@@ -231,16 +231,49 @@ def board(
     return [seen.table(known_measure(name), **options) for name, options in names.items()]
 
 
-def story(home: Path, account: str, *, now: datetime, as_of: date | datetime | None = None) -> Story:
-    """Tell all that happened with one account; `account` is an id, a domain, a CRM id or its name."""
+def story(
+    home: Path,
+    account: str,
+    *,
+    now: datetime,
+    as_of: date | datetime | None = None,
+    scope: timeline.Scope = timeline.EVERYTHING,
+) -> Story:
+    """Tell all that happened with one account; `account` is an id, a domain, a CRM id or its name.
+
+    Who may see only some partners' facts is told only those; an account without any is unknown to them, as are names.
+    """
     store = Store.open(home)
-    found = timeline.find_account(store, account)
-    facts = timeline.story(_open(home, now, as_of), store, found)
+    found = timeline.find_account(store, account, scope)
+    facts = timeline.story(_open(home, now, as_of).within(scope), store, found)
+    if scope.partners is not None:
+        if not facts:
+            raise timeline.unknown_account(account)
+        return Story(found, [], facts, [])
     with duck.connect(store.spill) as db:
         db.execute(view_sql("facts", store.snapshot(), FACTS))
         db.execute(view_sql("nodes", Derived.open(home).nodes.snapshot(), identity.NODES))
         names = db.execute("select name, value from nodes where belongs_to = ? order by first_at, name, value", [found])
         return Story(found, names.fetchall(), facts, identity.joins_of(db, found))
+
+
+def account_keys(home: Path) -> Mapping[str, list[tuple[str, str]]]:
+    """Give the keys that every account is known by: domains and the ids of systems."""
+    return timeline.account_keys(Store.open(home))
+
+
+def account_facts(home: Path, opened: timeline.Timeline, account: str) -> list[dict[str, object]]:
+    """Give all facts of the account with this id from an opened timeline, in the order of time."""
+    return timeline.facts_of(opened, Store.open(home), account)
+
+
+def account_joins(home: Path, account: str) -> list[identity.Join]:
+    """Tell why the keys of the account with this id are one account; reads every fact, so ask it apart."""
+    store = Store.open(home)
+    with duck.connect(store.spill) as db:
+        db.execute(view_sql("facts", store.snapshot(), FACTS))
+        db.execute(view_sql("nodes", Derived.open(home).nodes.snapshot(), identity.NODES))
+        return identity.joins_of(db, account)
 
 
 def info(home: Path) -> Info:
@@ -287,8 +320,9 @@ def open_home(home: Path, *, now: datetime) -> timeline.Timeline:
 
 
 def stamp(home: Path) -> tuple[int, ...]:
-    """Give what changes when the facts or the settings of a home change; cheap enough to ask at every request."""
-    return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in (durable_mark(home), home / FILE))
+    """Give what changes when facts, the timeline made from them or settings change; cheap enough for every request."""
+    told = (durable_mark(home), mark_of(home / "timeline"), home / FILE)
+    return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in told)
 
 
 def _open(home: Path, now: datetime, as_of: date | datetime | None, engine: str = DUCKDB) -> timeline.Timeline:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -41,9 +41,13 @@ def as_json(table: Table) -> str:
 
 def as_csv(table: Table) -> str:
     """Give an answer as CSV with a header; text that a spreadsheet would run as a formula is marked with one `'`."""
-    records = map(rounded, table.records())
-    rows = ([guarded(cell) if isinstance(cell, str) else _plain(cell) for cell in row.values()] for row in records)
-    return _csv_line(list(table.columns)) + "".join(map(_csv_line, rows))
+    return csv_text(list(table.columns), (list(rounded(record).values()) for record in table.records()))
+
+
+def csv_text(heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    """Give rows of cells as CSV with a header, formulas marked as in `as_csv`."""
+    told = ([guarded(cell) if isinstance(cell, str) else _plain(cell) for cell in row] for row in rows)
+    return _csv_line(heads) + "".join(map(_csv_line, told))
 
 
 def _csv_line(cells: Sequence[object]) -> str:

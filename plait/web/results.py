@@ -17,10 +17,9 @@ from typing import Generic, TypeVar
 
 from plait import desk
 from plait.measure import Table, known_measure
-from plait.timeline import Behind, Question, Scope, Timeline
+from plait.timeline import EVERYTHING, Behind, Question, Scope, Timeline
 
-EVERYTHING = Scope()
-KEPT = 2_000  # answers; one has some dozen rows
+KEPT_QUESTIONS, KEPT_ROWS = 2_000, 200_000  # most answers have some dozen rows; of these some tens of megabytes
 V = TypeVar("V")
 
 
@@ -58,10 +57,10 @@ class Ask:
 
 
 class Kept(Generic[V]):
-    """The entries used last, up to a number."""
+    """The entries used last, up to a weight; unless told otherwise each weighs 1."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, most: int, weigh: Callable[[V], int] = lambda _: 1) -> None:
+        self.most, self.weigh, self.weight = most, weigh, 0
         self._entries: OrderedDict[Hashable, V] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -73,12 +72,14 @@ class Kept(Generic[V]):
             return self._entries.get(key)
 
     def put(self, key: Hashable, value: V) -> None:
-        """Keep an entry; the one that was not used for longest makes room."""
+        """Keep an entry; those that were not used for longest make room."""
         with self._lock:
+            if key in self._entries:
+                self.weight -= self.weigh(self._entries.pop(key))
             self._entries[key] = value
-            self._entries.move_to_end(key)
-            while len(self._entries) > self.most:
-                self._entries.popitem(last=False)
+            self.weight += self.weigh(value)
+            while self.weight > self.most:
+                self.weight -= self.weigh(self._entries.popitem(last=False)[1])
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -92,39 +93,28 @@ class Results:
         self.hits = self.misses = 0
         self._engine = threading.RLock()
         self._pinned: tuple[Hashable, Timeline] | None = None
-        self._questions: Kept[Question] = Kept(KEPT)
-        self._tables: Kept[Table] = Kept(KEPT)
+        self._questions: Kept[Question] = Kept(KEPT_QUESTIONS)
+        self._tables: Kept[Table] = Kept(KEPT_ROWS, lambda table: len(table.rows) + 1)
 
     def timeline(self) -> Timeline:
         """Give the timeline over the newest facts; opened anew only when they, or the settings, have changed."""
-        stamp, pinned = desk.stamp(self.home), self._pinned
-        if pinned is None or pinned[0] != stamp:
-            with self._engine:
-                if self._pinned is None or self._pinned[0] != stamp:
-                    self._pinned = stamp, desk.open_home(self.home, now=self.clock())
-                pinned = self._pinned
-        return pinned[1]
-
-    def moment(self, ask: Ask) -> datetime:
-        """Give the first instant that a question does not see, in naive UTC."""
-        settings = self.timeline().settings
-        return settings.midnight(ask.as_of) if ask.as_of else settings.newest(self.clock())
+        return self._newest()[1]
 
     def peek(self, ask: Ask) -> Table | None:
         """Give an answer that is kept, without looking for it."""
-        return self._tables.get(self._key(ask))
+        return self._tables.get(self._seen(ask)[0])
 
     def table(self, ask: Ask) -> Table:
         """Answer a question; who asks the same at the same time waits for the one answer."""
-        key = self._key(ask)
-        table = self._tables.get(key)
+        table = self.peek(ask)
         if table is None:
             with self._engine:
+                key, seen = self._seen(ask)
                 table = self._tables.get(key)
                 if table is None:
                     self.misses += 1
-                    table = self._answer(ask)
-                    self._tables.put(self._key(ask), table)
+                    table = self._answer(ask, seen)
+                    self._tables.put(key, table)
                     return table
         self.hits += 1
         return table
@@ -132,20 +122,36 @@ class Results:
     def behind(self, ask: Ask, *, limit: int, offset: int = 0) -> Behind:
         """Give the facts that a question reads, the newest first."""
         with self._engine:
-            return self._seen(ask).behind(known_measure(ask.measure), dict(ask.options), limit=limit, offset=offset)
+            seen = self._seen(ask)[1]
+            return seen.behind(known_measure(ask.measure), dict(ask.options), limit=limit, offset=offset)
 
-    def _seen(self, ask: Ask) -> Timeline:
-        return self.timeline().until(self.moment(ask)).within(ask.scope).reporting_in(ask.currency)
+    def _newest(self) -> tuple[Hashable, Timeline]:
+        pinned = self._pinned
+        if pinned is None or pinned[0] != desk.stamp(self.home):
+            with self._engine:
+                stamp, pinned = desk.stamp(self.home), self._pinned
+                if pinned is None or pinned[0] != stamp:
+                    pinned = self._pinned = stamp, desk.open_home(self.home, now=self.clock())
+        return pinned
 
-    def _answer(self, ask: Ask) -> Table:
-        seen = self._seen(ask)
+    def story(self, account: str, as_of: date | None) -> list[dict[str, object]]:
+        """Give all facts of an account before a day began, or all that is known, in the order of time."""
+        with self._engine:
+            opened = self.timeline()
+            until = opened.settings.midnight(as_of) if as_of else opened.settings.newest(self.clock())
+            return desk.account_facts(self.home, opened.until(until), account)
+
+    def _seen(self, ask: Ask) -> tuple[Hashable, Timeline]:
+        """Give what a question sees, and the key of its answer: both of one moment, whatever is loaded meanwhile."""
+        stamp, newest = self._newest()
+        moment = newest.settings.midnight(ask.as_of) if ask.as_of else newest.settings.newest(self.clock())
+        seen = newest.until(moment).within(ask.scope).reporting_in(ask.currency)
+        return (ask, known_measure(ask.measure).version, stamp, seen.as_of, seen.settings), seen
+
+    def _answer(self, ask: Ask, seen: Timeline) -> Table:
         asked = (ask, known_measure(ask.measure).version, seen.as_of, seen.settings)
         question = self._questions.get(asked)
         if question is None:
             question = seen.ask(known_measure(ask.measure), **dict(ask.options))
             self._questions.put(asked, question)  # the facts may change, the query stays
         return seen.answer(question)
-
-    def _key(self, ask: Ask) -> Hashable:
-        seen = self.timeline()
-        return ask, known_measure(ask.measure).version, seen.version, seen.settings, self.moment(ask)

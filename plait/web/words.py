@@ -39,8 +39,9 @@ def value(text: object, unit: str = "text") -> str:
     return said
 
 
+HEALTHS = ("poor", "watch", "good", "unknown")
 PARENTHESES = ("(unknown)", "(new)")
-OWN_VALUES = frozenset((*PARENTHESES, *STAGES, *KINDS, "all", "forward", "back", "nps", "csat", "review"))
+OWN_VALUES = frozenset((*PARENTHESES, *STAGES, *KINDS, "all", "forward", "back", "nps", "csat", "review", *HEALTHS))
 
 
 def paragraphs(measure: Measure) -> list[str]:
