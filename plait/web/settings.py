@@ -108,6 +108,7 @@ ACCOUNT_RATE_LIMITS = {"login_failed": "10/15m/key,50/15m/ip"}
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "plait"
+MFA_TOTP_TOLERANCE = 1  # half a minute either way: telephones have clocks of their own
 USERSESSIONS_TRACK_ACTIVITY = True
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "web_cache"},

@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.urls import include, path
 
 from plait.web.pages import addresses
+from plait.web.people import entrance
 
-urlpatterns = [*addresses(), path("account/", include("allauth.urls"))]
+urlpatterns = [*addresses(), path("account/", include(entrance.URLS))]
 handler400 = "plait.web.pages.fault.misread"
 handler403 = "plait.web.pages.fault.forbidden"
 handler404 = "plait.web.pages.fault.not_found"

@@ -8,3 +8,9 @@ class People(AppConfig):
 
     name = "plait.web.people"
     label = "people"
+
+    def ready(self) -> None:
+        """Begin to write down what happens at the door."""
+        from plait.web.people import watch
+
+        watch.connect()

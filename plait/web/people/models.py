@@ -101,6 +101,10 @@ class User(AbstractUser):
         """Give the rows that this person may see."""
         return Scope(tuple(sorted(self.partners))) if self.outside else Scope()
 
+    def open_tokens(self) -> models.QuerySet[Token]:
+        """Give the tokens that still work, the newest first."""
+        return Token.objects.filter(user=self, revoked_at=None).order_by("-made_at", "-id")
+
 
 class Invitation(models.Model):
     """An offer to come in, sent to an address; it can be taken once, until it expires or is withdrawn."""
@@ -138,7 +142,7 @@ class Token(models.Model):
     user = models.ForeignKey(User, models.CASCADE, related_name="tokens")
     name = models.CharField(max_length=80)
     digest = models.CharField(max_length=64, unique=True)
-    scopes = models.JSONField(default=list)  # names of `plait.web.api.SCOPES`
+    scopes = models.JSONField(default=list)  # names of `plait.web.access.SCOPES`
     made_at = models.DateTimeField(default=timezone.now)
     used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
