@@ -143,7 +143,7 @@ class Option:
                 return None
             raise self._refused(value)
         read = self._typed(value)
-        if self.choices and read not in self.choices:
+        if read != read or (self.choices and read not in self.choices):  # noqa: PLR0124 - NaN is no number
             raise self._refused(value)
         if self.bounds and not self.bounds.least <= Decimal(str(read)) <= self.bounds.most:
             raise self._refused(value)

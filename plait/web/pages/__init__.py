@@ -3,12 +3,12 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
-from django.urls import URLPattern
+from django.urls import URLPattern, URLResolver
 
 from plait.web.rail import Rail
 
 
-def addresses() -> list[URLPattern]:
+def addresses() -> list[URLPattern | URLResolver]:
     """Give the addresses of all pages."""
     return [url for module in iter_modules(__path__) for url in import_module(f"{__name__}.{module.name}").URLS]
 

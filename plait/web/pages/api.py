@@ -1,0 +1,48 @@
+"""The API's addresses, and the page that says how to use it."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import include, path
+from django.utils.translation import gettext as _
+
+from plait.web import api
+from plait.web.access import SCOPES, Reader
+from plait.web.reader import user_of
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """Show each operation with its parameters and an example, as the API's own description states them."""
+    api.may_use(Reader(user_of(request)))
+    context = {
+        "title": _("API"), "groups": _groups(), "scopes": [(name, _(says)) for name, says in SCOPES.items()],
+        "example": request.build_absolute_uri("/api/measures/win_rate/table?by=quarter"),
+    }  # fmt: skip
+    return render(request, "pages/api.html", context)
+
+
+def _groups() -> list[tuple[str, list[dict[str, object]]]]:
+    """Give the operations by the scope that they need."""
+    groups: dict[str, list[dict[str, object]]] = {scope: [] for scope in SCOPES}
+    for address, methods in api.described_api()["paths"].items():
+        told = methods["get"]
+        groups[told["tags"][0]].append(
+            {
+                "address": address, "id": told["operationId"], "means": told.get("description", "").split("\n\n")[0],
+                "parameters": [_parameter(one) for one in told["parameters"]],
+            }
+        )  # fmt: skip
+    return list(groups.items())
+
+
+def _parameter(told: dict[str, object]) -> dict[str, object]:
+    schema = told["schema"]
+    default = schema.get("default") if isinstance(schema, dict) else None
+    shown = ",".join(map(str, default)) if isinstance(default, list) else default
+    return {
+        "name": told["name"], "says": told.get("description", ""), "default": shown, "needed": told.get("required"),
+    }  # fmt: skip
+
+
+URLS = [path("api/", page, name="api"), path("api/", include(api.addresses()))]
