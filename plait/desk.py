@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from plait import duck, identity, timeline
+from plait import duck, identity, intake, timeline
 from plait.delta import locked, mark_of
 from plait.derived import Derived, refresh
 from plait.engine import DUCKDB
@@ -153,6 +153,10 @@ def load(home: Path, folder: Path, mapping: Path, *, now: datetime, progress: Pr
         refused = _first_refused(store, parts)
     refresh(store, Derived.open(home))
     controls = [_check(store, control) for control in staging.controls]
+    kept = [
+        intake.ControlCheck(now, mapping.name, c.source, c.kind, c.before, c.says, c.holds, c.agrees) for c in controls
+    ]
+    intake.keep_controls(home, kept)
     return LoadReport(files, staging.not_read, refused, controls, store.snapshot().version, perf_counter() - began)
 
 
@@ -255,6 +259,35 @@ def story(
         db.execute(view_sql("nodes", Derived.open(home).nodes.snapshot(), identity.NODES))
         names = db.execute("select name, value from nodes where belongs_to = ? order by first_at, name, value", [found])
         return Story(found, names.fetchall(), facts, identity.joins_of(db, found))
+
+
+def loads(home: Path, *, limit: int, offset: int = 0) -> tuple[list[intake.FileLoad], int]:
+    """Give the files that were loaded, the newest first, and how many there are."""
+    return intake.loads(Store.open(home), limit=limit, offset=offset)
+
+
+def refused_groups(home: Path) -> list[intake.RefusedGroup]:
+    """Count the refused rows by source and rule."""
+    return intake.refused_groups(Store.open(home))
+
+
+def refused_rows(
+    home: Path, wanted: Mapping[str, str], *, limit: int | None = None, offset: int = 0
+) -> intake.RefusedPage:
+    """Give the refused rows of a source, rule or file, whichever `wanted` names."""
+    return intake.refused_rows(Store.open(home), wanted, limit=limit, offset=offset)
+
+
+def controls(home: Path) -> list[intake.ControlCheck]:
+    """Give each control total as the last load that had it checked it."""
+    return intake.controls(home)
+
+
+def forget_staged(home: Path) -> None:
+    """Remove what a cancelled load has staged; a load that runs meanwhile is waited for."""
+    with locked(home / "locks" / ".staging"):
+        for left in (home / "staging").glob("*"):
+            left.unlink(missing_ok=True)
 
 
 def account_keys(home: Path) -> Mapping[str, list[tuple[str, str]]]:

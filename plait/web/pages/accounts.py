@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import cast
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
@@ -210,24 +211,26 @@ def _kinds(facts: Sequence[Mapping[str, object]]) -> list[tuple[str, int]]:
 
 def _months(facts: Sequence[Mapping[str, object]]) -> list[tuple[str, list[tuple[date, list[dict[str, object]]]]]]:
     """Group facts, the newest first, by month and by day."""
+    zone = ZoneInfo(results().timeline().settings.zone)
 
     def day(fact: Mapping[str, object]) -> date:
         return cast("date", fact["occurred_on"])
 
     return [
-        (formats.month(first), [(one, [_told(fact) for fact in told]) for one, told in groupby(month, key=day)])
+        (formats.month(first), [(one, [_told(fact, zone) for fact in told]) for one, told in groupby(month, key=day)])
         for first, month in groupby(facts, key=lambda fact: day(fact).replace(day=1))
     ]
 
 
-def _told(fact: Mapping[str, object]) -> dict[str, object]:
+def _told(fact: Mapping[str, object], zone: ZoneInfo) -> dict[str, object]:
     """Give a fact as the line of time shows it."""
     kind = KINDS[str(fact["kind"])]
     currency = str(fact["currency"]) if fact["currency"] else None
     amount, quantity = cast("Cell", fact["amount"]), fact["quantity"]
+    at = cast("datetime", fact["occurred_at"]).replace(tzinfo=UTC).astimezone(zone)
     counted = f"{float(quantity):g} {words.label(kind.quantity or 'quantity').lower()}" if quantity is not None else ""  # type: ignore[arg-type]
     return {
-        "kind": kind.name, "department": kind.owner, "at": fact["occurred_at"], "text": fact["text"] or "",
+        "kind": kind.name, "department": kind.owner, "at": at, "clock": f"{at:%H:%M}", "text": fact["text"] or "",
         "amount": formats.shown(amount, "money", currency) if amount is not None else "", "counted": counted,
         "details": [(name, fact[name]) for name in SHOWN if fact[name]],
         "person": fact["person"], "source": fact["source"], "id": fact["id"],
