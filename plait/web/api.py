@@ -25,8 +25,8 @@ from ninja.security import HttpBearer
 
 from plait import __version__, desk, report
 from plait.facts import KINDS, Kind
-from plait.failure import Unfit
-from plait.measure import BadOption, Measure, UnknownMeasure, known_measure
+from plait.failure import Misused, Unfit
+from plait.measure import Measure, UnknownMeasure, known_measure
 from plait.store import Store
 from plait.timeline import UnknownAccount
 from plait.web import described
@@ -286,7 +286,7 @@ FAULTS: Mapping[type[Exception], tuple[HTTPStatus, str]] = {
     Http404: (HTTPStatus.NOT_FOUND, "not_found"),
     UnknownMeasure: (HTTPStatus.NOT_FOUND, "not_found"),
     UnknownAccount: (HTTPStatus.NOT_FOUND, "not_found"),
-    BadOption: (HTTPStatus.BAD_REQUEST, "bad_request"),
+    Misused: (HTTPStatus.BAD_REQUEST, "bad_request"),
     BadState: (HTTPStatus.BAD_REQUEST, "bad_request"),
     ValidationError: (HTTPStatus.BAD_REQUEST, "bad_request"),
     Unfit: (HTTPStatus.CONFLICT, "unfit"),
@@ -302,7 +302,7 @@ def sentence(error: Exception) -> str:
         return gettext("There is nothing at this address, or it is not yours to see; /api/openapi.json lists what is.")
     if isinstance(error, ValidationError):
         return " ".join(f"{one['loc'][-1]}: {one['msg']}." for one in error.errors)
-    if not isinstance(error, tuple(kind for kind in FAULTS if kind is not Exception)):
+    if not isinstance(error, Misused | Unfit | BadState | PermissionDenied):
         return gettext("The fault is ours and has been written to the log; nothing was changed.")
     return str(error.args[0]) if error.args else gettext("You may not do this.")
 
