@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from django.core.asgi import get_asgi_application
@@ -9,6 +10,8 @@ from django.core.asgi import get_asgi_application
 if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
 
+# Static files come as synchronous iterators, which Django reads whole before it sends them: they are small.
+warnings.filterwarnings("ignore", "StreamingHttpResponse must consume synchronous iterators", Warning)
 django = get_asgi_application()
 
 from plait.web.warm import keep_warm  # noqa: E402 - it reads models, which Django has only now

@@ -97,7 +97,9 @@ def change(now: Cell, before: Cell, unit: str) -> tuple[str, int] | None:
     if unit in ("ratio", "points", "days", "months"):
         return str(format_decimal(difference, "+#,##0.00;-#,##0.00", locale=locale())), way
     if not before:
-        return None
+        return (
+            (str(format_decimal(difference, "+#,##0;-#,##0", locale=locale())), way) if isinstance(now, int) else None
+        )
     return str(format_percent(difference / abs(float(before)), _percent(signed=True), locale=locale())), way
 
 

@@ -38,8 +38,8 @@ BOARD = Board(
             ("cost_per_customer",), span=4,
         ),
         Drawing(
-            Question("recurring_revenue", over="now"), gettext_noop("Net and gross retention"), "line",
-            ("gross_retention",), x="month", span=4,
+            Question("recurring_revenue", over="now"), gettext_noop("Gross retention and logo churn"), "line",
+            ("gross_retention", "logo_churn"), x="month", span=4,
         ),
         Drawing(
             Question("spend", {"by": "channel"}), gettext_noop("Spend by channel"), "ranked", ("spend",), span=4

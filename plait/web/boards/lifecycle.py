@@ -27,7 +27,7 @@ BOARD = Board(
         ),
         Figure(Question("stage_stock", over="now"), "accounts", "down", title="Dormant", where={"stage": "dormant"}),
         Figure(
-            Question("stage_velocity"), "median", "down", title="Days from qualified lead to win", spark=""
+            Question("stage_velocity", over="now"), "median", "down", title="Days from qualified lead to win", spark=""
         ),
         Drawing(
             Question("stage_stock", {"by": "month"}, over="now"), gettext_noop("Accounts by stage at each month's end"),

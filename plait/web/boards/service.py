@@ -34,8 +34,8 @@ BOARD = Board(
             ("share",), x="cohort", split="months_since", span=6,
         ),
         Drawing(
-            Question("satisfaction", {"by": "product"}), gettext_noop("Satisfaction by product"), "bar", ("score",),
-            split="survey", span=6,
+            Question("recurring_revenue", over="now"), gettext_noop("Gross retention and logo churn"), "line",
+            ("gross_retention", "logo_churn"), x="month", span=6,
         ),
         Listing(
             Question("satisfaction", {"by": "month"}, over="now"), gettext_noop("Answers by month"),

@@ -1,0 +1,158 @@
+"""The desk in a real browser: what people see, press and read, with nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlparse
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, StorageState
+from served import browser, chromium, demo_home, log_in, look, served, settled
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        chromium() is None, reason="NO BROWSER: install Debian's chromium to test what people see in one"
+    ),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+PICTURES = Path(__file__).parents[2] / "build" / "pictures"
+PAGES = ("/boards/company/", "/boards/lifecycle/", "/boards/revenue/", "/measures/", "/measures/win_rate/?by=quarter")
+SERIOUS = ("serious", "critical")
+
+
+class Seen:
+    """A page that remembers what went wrong in it and which hosts it asked."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.faults: list[str] = []
+        self.hosts: set[str] = set()
+        page.on("console", lambda said: self.faults.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("request", lambda asked: self.hosts.add(urlparse(asked.url).netloc))
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    home, password = demo_home(tmp_path_factory.mktemp("browser"))
+    with served(home) as address:
+        yield address, password
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Browser]:
+    with browser() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def cleo(desk: tuple[str, str], opened: Browser) -> StorageState:
+    """Log Cleo in, once: her cookies serve every page."""
+    context = opened.new_context(locale="en")
+    log_in(context.new_page(), desk[0], "cleo@demo.example", desk[1])
+    kept = context.storage_state()
+    context.close()
+    return kept
+
+
+@pytest.fixture
+def seen(cleo: StorageState, opened: Browser) -> Iterator[Seen]:
+    """Give a page in which Cleo is logged in."""
+    context = opened.new_context(
+        viewport={"width": 1440, "height": 900}, locale="en", color_scheme="light", storage_state=cleo
+    )
+    yield Seen(context.new_page())
+    context.close()
+
+
+def picture(page: Page, name: str) -> None:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_whole_accessible_and_asks_nobody_else(
+    desk: tuple[str, str], seen: Seen, path: str, theme: Literal["light", "dark"]
+) -> None:
+    """No fault in the console, no request to another host, nothing that a screen reader or weak eyes stumble over."""
+    address, _ = desk
+    seen.page.emulate_media(color_scheme=theme)
+    look(seen.page, f"{address}{path}")
+    picture(seen.page, f"{path.strip('/').replace('/', '-').split('?')[0]}-{theme}")
+    found = Axe().run(seen.page).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"][:150]) for one in found if one["impact"] in SERIOUS] == []
+    assert seen.faults == []
+    assert seen.hosts == {urlparse(address).netloc}
+
+
+@pytest.mark.parametrize("width", [390, 768, 1440])
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_is_wider_than_the_screen(desk: tuple[str, str], seen: Seen, path: str, width: int) -> None:
+    seen.page.set_viewport_size({"width": width, "height": 900})
+    look(seen.page, f"{desk[0]}{path}")
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+    picture(seen.page, f"{path.strip('/').replace('/', '-').split('?')[0]}-{width}")
+
+
+@pytest.mark.parametrize(("language", "heading"), [("en", "Company"), ("fr", "Entreprise"), ("ko", "회사")])
+def test_the_language_changes_and_the_filters_stay(
+    desk: tuple[str, str], seen: Seen, language: str, heading: str
+) -> None:
+    look(seen.page, f"{desk[0]}/boards/company/?period=52w&compare=year")
+    seen.page.click(f".languages button[value={language}]")
+    settled(seen.page)
+    assert seen.page.locator("html").get_attribute("lang") == language
+    assert seen.page.locator("h1").inner_text() == heading
+    assert seen.page.url.endswith("?period=52w&compare=year")
+    picture(seen.page, f"boards-company-{language}")
+    assert seen.faults == []
+
+
+def test_a_number_opens_its_drawer_and_the_keyboard_closes_it(desk: tuple[str, str], seen: Seen) -> None:
+    page = seen.page
+    look(page, f"{desk[0]}/boards/sales/")
+    value = page.locator(".figure-value").nth(3)
+    value.focus()
+    page.keyboard.press("Enter")
+    drawer = page.locator("#drawer:not([hidden])")
+    drawer.wait_for()
+    assert "Share of deals that were won" in drawer.inner_text()
+    assert "SELECT" in drawer.locator(".sql").inner_text()
+    picture(page, "drawer")
+    page.keyboard.press("Escape")
+    assert page.locator("#drawer").is_hidden()
+    assert value.evaluate("(one) => one === document.activeElement"), "the focus returns to the number"
+
+
+def test_the_back_button_brings_the_period_back(desk: tuple[str, str], seen: Seen) -> None:
+    page = seen.page
+    look(page, f"{desk[0]}/boards/sales/")
+    before = page.locator(".overline").inner_text()
+    page.select_option("#state-period", "52w")
+    page.wait_for_url("**period=52w**")
+    settled(page)
+    assert page.locator(".overline").inner_text() != before
+    page.go_back()
+    settled(page)
+    assert page.locator(".overline").inner_text() == before
+
+
+def test_keys_are_listed_and_work(desk: tuple[str, str], seen: Seen) -> None:
+    page = seen.page
+    look(page, f"{desk[0]}/boards/company/")
+    page.keyboard.press("?")
+    assert page.locator("#keys").is_visible()
+    page.keyboard.press("Escape")
+    theme = page.locator("html").get_attribute("data-bs-theme")
+    page.keyboard.press("t")
+    assert page.locator("html").get_attribute("data-bs-theme") != theme
+    page.keyboard.press("g")
+    page.keyboard.press("m")
+    page.wait_for_url("**/measures/")
