@@ -404,6 +404,24 @@ def user_reset(home: Path, email: str, password_stdin: bool) -> None:  # noqa: F
     click.echo(f"{email.lower()} has a new password; all sessions have ended")
 
 
+@main.command()
+@click.option("--token", envvar="PLAIT_TOKEN", help="A token of the person as whom to read (default: PLAIT_TOKEN).")
+@click.pass_obj
+def mcp(home: Path, token: str | None) -> None:
+    """Let an assistant read under one person's rights, over standard input and output (docs/assistants.md)."""
+    from plait.web import boot
+
+    if not token:
+        raise Misuse(
+            "an assistant needs a token; make one on the page My account, give it with --token or PLAIT_TOKEN."
+        )
+    with _plainly():
+        boot.configure(home)
+        from plait.web import assistant
+
+        assistant.run(token)
+
+
 def _people_of(home: Path) -> None:
     """Prepare the desk's database of a home, on a fresh one too."""
     from plait.web import boot

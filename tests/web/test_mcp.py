@@ -207,3 +207,11 @@ def test_the_door_stays_shut_without_what_it_needs(served: Path, tokens: dict[st
         assert said in ended.stderr
         assert len(ended.stderr.strip().splitlines()) == 1
     assert plait_mcp(served, "").returncode == 2
+
+
+def test_without_the_library_the_door_says_what_to_install(served: Path) -> None:
+    script = "import sys; sys.modules['mcp'] = None; from plait.cli import main; main(sys.argv[1:])"
+    command = [sys.executable, "-c", script, "--home", str(served), "mcp", "--token", "made-up"]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "Error: the library for assistants is not installed; run `pip install 'plait[mcp]'`.\n"
