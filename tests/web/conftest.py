@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from plait.web import boot
 
@@ -21,6 +22,7 @@ HOME = Path(tempfile.mkdtemp(prefix="plait-web-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 os.environ["PLAIT_HOSTS"] = "testserver,localhost,127.0.0.1"
 boot.configure(HOME, local=True)
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # Argon2 is slow on purpose
 
 PASSWORD = "plait-for-tests"  # noqa: S105 - of people who exist in tests only
 NOW = datetime(2026, 7, 2, tzinfo=UTC)

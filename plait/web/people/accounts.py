@@ -30,7 +30,7 @@ def check_account(email: str, details: Details) -> Details:
     except ValidationError as error:
         raise BadAccount(f"{email!r} is no e-mail address; write name@company.example.") from error
     if User.objects.filter(email=email.lower()).exists():
-        raise BadAccount(f"{email} is here already; `plait user reset {email}` sets a new password.")
+        raise BadAccount(f"{email.lower()} is here already; `plait user reset {email.lower()}` sets a new password.")
     if details.department and details.department not in DEPARTMENTS:
         hint = nearest(details.department, list(DEPARTMENTS))
         raise BadAccount(f"no department {details.department!r}; {hint}allowed: {', '.join(DEPARTMENTS)}.")

@@ -97,7 +97,7 @@ def end_session(user: User, number: int) -> bool:
         session = UserSession.objects.filter(user=user, pk=number).first()
         if session is None:
             return False
-        record(user, "session.ended", user.email, before={"ip": session.ip, "browser": session.user_agent})
+        record(user, "session.ended", user.email, before={"address": session.ip, "browser": session.user_agent})
         session.end()
     return True
 

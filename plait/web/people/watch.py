@@ -40,7 +40,7 @@ def connect() -> None:
 
 
 def _from(request: HttpRequest | None) -> dict[str, str] | None:
-    return {"ip": str(request.META.get("REMOTE_ADDR", ""))} if request else None
+    return {"address": str(request.META.get("REMOTE_ADDR", ""))} if request else None
 
 
 def _login(request: HttpRequest, user: User, **_more: Any) -> None:  # noqa: ANN401 - Django's own shape

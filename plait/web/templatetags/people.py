@@ -7,6 +7,11 @@ from django.forms import BoundField
 from django.utils.safestring import SafeString
 
 register = template.Library()
+BROWSERS = {"Edg/": "Edge", "OPR/": "Opera", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari"}
+SYSTEMS = {
+    "Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows", "Mac OS X": "macOS",
+    "Linux": "Linux",
+}  # fmt: skip
 
 
 @register.filter
@@ -21,6 +26,14 @@ def control(field: BoundField) -> SafeString:
     if field.errors:
         attributes["aria-invalid"] = "true"
     return field.as_widget(attrs=attributes)
+
+
+@register.filter
+def browser(user_agent: str) -> str:
+    """Give a browser and its system as people call them; what is not known is shown as it says itself."""
+    name = next((said for mark, said in BROWSERS.items() if mark in user_agent), "")
+    system = next((said for mark, said in SYSTEMS.items() if mark in user_agent), "")
+    return ", ".join(filter(None, (name, system))) or user_agent[:60] or "–"
 
 
 @register.filter
