@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from plait.failure import Unfit
@@ -78,14 +80,39 @@ def _check_free(host: str, port: int) -> None:
 
 @contextmanager
 def _worker() -> Iterator[None]:
-    """Run the worker for as long as the desk is served; it ends with the desk, however the desk ends."""
-    command = [sys.executable, "-m", "plait.web.worker", str(os.getpid())]
-    process = subprocess.Popen(command, env=os.environ | {"DJANGO_SETTINGS_MODULE": "plait.web.settings"})  # noqa: S603 - our own module
+    """Run the worker while the desk is served, anew where it ended; it ends with the desk, however that ends."""
+    over = threading.Event()
+    keeper = threading.Thread(target=_keep_working, args=(over,))
+    keeper.start()
     try:
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        over.set()
+        keeper.join()
+
+
+def _keep_working(over: threading.Event) -> None:
+    while not over.is_set():
+        process = _start_worker()
+        while not over.wait(0.5) and process.poll() is None:
+            pass
+        _end_worker(process)
+        over.wait(2)  # a worker that ends at once is not begun in a rush
+
+
+def _start_worker() -> subprocess.Popen[bytes]:
+    """Start the worker as a group of its own, so that its processes can be ended together."""
+    command = [sys.executable, "-m", "plait.web.worker", str(os.getpid())]
+    return subprocess.Popen(  # noqa: S603 - our own module
+        command, env=os.environ | {"DJANGO_SETTINGS_MODULE": "plait.web.settings"}, start_new_session=True
+    )
+
+
+def _end_worker(process: subprocess.Popen[bytes]) -> None:
+    """Ask the worker to end; a job that still runs then is ended with it, and taken up by the next."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(5)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
 import threading
 import time
+
+LOOK_EVERY = 5  # seconds between two looks for jobs whose process is gone
+GRACE = 5  # seconds that a job is given to end when the desk is gone
 
 
 def main(parent: int) -> None:
@@ -14,18 +18,43 @@ def main(parent: int) -> None:
     import django
 
     django.setup()
+    logging.getLogger("django-q").setLevel(logging.ERROR)
     from django_q.cluster import Cluster
 
+    from plait.web.work import jobs
+
+    jobs.take_up(restarted=True)
     cluster = Cluster()
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
     cluster.start()
+    while cluster.sentinel.is_alive():
+        time.sleep(0.2)
 
 
 def _watch(parent: int) -> None:
-    """End with the desk, even when it was killed and could not say so."""
+    """End with the desk, even when it was killed and could not say so; take up jobs whose process was killed."""
+    looked_at = time.monotonic()
     while os.getppid() == parent:
-        time.sleep(1)
+        time.sleep(0.5)
+        if time.monotonic() - looked_at > LOOK_EVERY:
+            looked_at = time.monotonic()
+            _take_up()
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE)
+    os.killpg(0, signal.SIGKILL)  # a job that is being read; the next start takes it up again
+
+
+def _take_up() -> None:
+    from django.db import DatabaseError, connections
+
+    from plait.web.work import jobs
+
+    try:
+        jobs.take_up(restarted=False)
+    except DatabaseError:
+        logging.getLogger(__name__).warning("the database was busy; jobs are looked after again soon")
+    finally:
+        connections.close_all()
 
 
 if __name__ == "__main__":
