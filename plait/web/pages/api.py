@@ -27,12 +27,11 @@ def _groups() -> list[tuple[str, list[dict[str, object]]]]:
     groups: dict[str, list[dict[str, object]]] = {scope: [] for scope in SCOPES}
     for address, methods in api.described_api()["paths"].items():
         told = methods["get"]
+        first = " ".join(told["description"].split("\n\n")[0].split())
+        parameters = [_parameter(one) for one in told["parameters"]]
         groups[told["tags"][0]].append(
-            {
-                "address": address, "id": told["operationId"], "means": told.get("description", "").split("\n\n")[0],
-                "parameters": [_parameter(one) for one in told["parameters"]],
-            }
-        )  # fmt: skip
+            {"address": address, "id": told["operationId"], "means": _(first), "parameters": parameters}
+        )
     return list(groups.items())
 
 
