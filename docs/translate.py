@@ -22,13 +22,18 @@ LOCALE = WEB / "locale"
 LANGUAGES = ("fr", "ko")
 CALLS = {"gettext": None, "gettext_noop": None, "gettext_lazy": None, "_": None, "ngettext": (1, 2)}
 Message = str | tuple[str, str]
+HEALTH = ("good", "watch", "poor", "unknown")
+TOLD_IN_AUDIT = (  # fields of people and roles that a change writes down
+    "name", "email", "department", "roles", "outside", "partners", "language", "theme", "shortcuts", "title", "levels",
+    "scopes", "ip", "active", "quantity", "files", "mapping", "reason",
+)  # fmt: skip
 WRITTEN = datetime(2026, 11, 25, tzinfo=UTC)
 
 
 def collect() -> dict[Message, list[str]]:
     """Give every text (a pair where it has a plural) with the places it comes from."""
     found: dict[Message, list[str]] = {}
-    for place, message in [*python_texts(), *template_texts(), *registry_texts(), *caution_texts()]:
+    for place, message in [*python_texts(), *template_texts(), *registry_texts(), *caution_texts(), *audit_texts()]:
         found.setdefault(message, [])
         if place not in found[message]:
             found[message].append(place)
@@ -63,14 +68,39 @@ def template_texts() -> Iterator[tuple[str, Message]]:
 def registry_texts() -> Iterator[tuple[str, Message]]:
     """Give the texts of measures, kinds and departments."""
     from plait.measures import load_measures
+    from plait.measures._stages import ORDER
     from plait.web import words
+    from plait.web.board import all_boards
     from plait.web.people.personas import ROLES
+    from plait.web.people.rights import AREAS, LEVELS
 
     load_measures()
     for text in words.vocabulary():
         yield "plait/measures, plait/facts.py", text
     for seed in ROLES.values():
         yield "plait/web/people/personas.py", seed.title
+    for name in (*ORDER, *LEVELS, *AREAS, *TOLD_IN_AUDIT, *HEALTH):
+        yield "plait/web", words.readable(name)
+    for board in all_boards().values():
+        for block in board.blocks:
+            if block.title:
+                yield f"plait/web/boards/{board.name}.py", words.readable(block.title)
+
+
+def audit_texts() -> Iterator[tuple[str, Message]]:
+    """Give the names of what people did, as the audit log shows them: the second argument of every `record(...)`."""
+    from plait.web import words
+
+    for path in sorted(WEB.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "record" and len(node.args) > 1:
+                for action in ast.walk(node.args[1]):
+                    if isinstance(action, ast.Constant) and isinstance(action.value, str):
+                        yield _place(path), words.readable(action.value)
+                for key in (key for word in node.keywords for key in ast.walk(word.value) if isinstance(key, ast.Dict)):
+                    for name in key.keys:
+                        if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                            yield _place(path), words.readable(name.value)
 
 
 def caution_texts() -> Iterator[tuple[str, Message]]:

@@ -15,7 +15,7 @@ from plait.measure import Measure, Remark, registry
 
 SPELT = {
     "it": "IT", "hr": "HR", "nps": "NPS", "csat": "CSAT", "csv": "CSV", "crm": "CRM", "sql": "SQL", "mql": "MQL",
-    "sal": "SAL", "ga4": "GA4", "id": "ID", "kaplan": "Kaplan-Meier",
+    "sal": "SAL", "ga4": "GA4", "id": "ID", "kaplan": "Kaplan-Meier", "ip": "IP",
 }  # fmt: skip
 
 
