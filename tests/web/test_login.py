@@ -310,6 +310,41 @@ def test_every_page_of_the_entrance_wears_our_look(client_of: ClientOf, name: st
     assert not re.search(r"<[^>]+\s(style|on\w+)=", text)
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mfa_index", "mfa_reauthenticate", "mfa_view_recovery_codes", "mfa_generate_recovery_codes",
+        "mfa_deactivate_totp", "account_reauthenticate",
+    ],
+)  # fmt: skip
+def test_every_page_of_the_second_factor_wears_our_look(name: str) -> None:
+    here = login()
+    with_factor(here)
+    text = here.get(reverse(name)).content.decode()
+    assert "/static/plait/plait." in text
+    assert text.count("<h1") == 1
+    assert not re.search(r"<[^>]+\s(style|on\w+)=", text)
+
+
+@pytest.mark.django_db
+def test_the_second_factor_is_asked_for_in_our_look_and_can_be_left() -> None:
+    with_factor(login())
+    client = login()
+    assert "Write the six digits" in client.get("/account/2fa/authenticate/").content.decode()
+    client.post("/account/logout/", {"next": "/account/login/"})
+    assert client.get("/account/2fa/authenticate/").status_code == 302
+
+
+@pytest.mark.django_db
+def test_who_tries_too_often_in_a_minute_is_told_to_wait() -> None:
+    for number in range(30):
+        login(f"guess-{number}@demo.example", "any")
+    response = Client().post("/account/login/", {"login": MARA, "password": PASSWORD})
+    assert response.status_code == 429
+    assert "Wait a few minutes" in response.content.decode()
+
+
 def test_people_choose_name_theme_and_shortcuts_themselves(client_of: ClientOf, persona: PersonaOf) -> None:
     response = client_of("mara").post("/me/", {"name": "Mara V.", "theme": "dark"})
     mara = persona("mara")

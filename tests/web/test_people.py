@@ -111,6 +111,8 @@ def test_a_closed_account_is_out_at_once_and_can_come_back(client_of: ClientOf, 
     assert inside(login())
     assert not inside(there)
     assert newest("person.deactivated").before == {"active": True}
+    ida.post(f"{address(persona('mara'))}reactivate/")
+    assert AuditEntry.objects.filter(action="person.reactivated").count() == 1
 
 
 def test_nobody_closes_their_own_account(client_of: ClientOf, persona: PersonaOf) -> None:

@@ -60,6 +60,8 @@ def deactivate(actor: User, user: User) -> None:
     """Keep somebody out: their sessions end, their keys work no more, what they did stays written."""
     if actor.pk == user.pk:
         raise Unwise(_("You cannot deactivate yourself; ask somebody else who looks after people."))
+    if not user.is_active:
+        return
     with transaction.atomic():
         user.is_active = False
         user.save(update_fields=["is_active"])
@@ -70,6 +72,8 @@ def deactivate(actor: User, user: User) -> None:
 
 def reactivate(actor: User, user: User) -> None:
     """Let somebody in again, with the password and the roles they had."""
+    if user.is_active:
+        return
     with transaction.atomic():
         user.is_active = True
         user.save(update_fields=["is_active"])
@@ -81,13 +85,13 @@ def reset_factor(actor: User, user: User) -> None:
     with transaction.atomic():
         count, _gone = Authenticator.objects.filter(user=user).delete()
         if count:
-            end_sessions(user, but=None)
+            end_sessions(user)
             record(actor, "second_factor.reset", user.email, before={"active": True}, after={"active": False})
 
 
-def end_sessions(user: User, *, but: str | None = None) -> None:
-    """End a person's sessions on every machine, save one."""
-    for session in UserSession.objects.filter(user=user).exclude(session_key=but):
+def end_sessions(user: User) -> None:
+    """End a person's sessions on every machine."""
+    for session in UserSession.objects.filter(user=user):
         session.end()
 
 
