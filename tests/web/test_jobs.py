@@ -59,8 +59,11 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-def upload(client: Client, *files: tuple[str, bytes], mapping: bytes | None = MAPPING, **more: Any) -> HttpResponse:
-    form: dict[str, Any] = {"files": [SimpleUploadedFile(name, content) for name, content in files], **more}
+def upload(
+    client: Client, *files: tuple[str, bytes], mapping: bytes | None = MAPPING, known: str = "", button: str = "load"
+) -> HttpResponse:
+    form: dict[str, Any] = {"files": [SimpleUploadedFile(name, content) for name, content in files], "known": known}
+    form[button] = "1"
     if mapping is not None:
         form["mapping"] = SimpleUploadedFile("shop.toml", mapping)
     return client.post("/data/upload/", form)  # type: ignore[return-value]
@@ -82,7 +85,7 @@ def test_an_upload_becomes_facts_and_a_report_of_what_was_refused(client_of: Cli
     job = job_of(upload(client, ("orders.csv", ORDERS)))
     assert job.state == "waiting"
     assert OrmQ.objects.count() == 1
-    assert "waits for the jobs" in client.get(f"/jobs/{job.pk}/").content.decode()
+    assert "when the jobs before it are over" in client.get(f"/jobs/{job.pk}/").content.decode()
     carried_out(job)
     assert job.state == "done"
     assert desk.info(own_home).facts == 2
@@ -103,7 +106,7 @@ def test_uploading_the_same_again_adds_nothing(client_of: ClientOf, own_home: Pa
 
 def test_trying_out_stores_nothing_and_shows_the_facts(client_of: ClientOf, own_home: Path) -> None:
     client = client_of("sol")
-    job = carried_out(job_of(upload(client, ("orders.csv", ORDERS), try_out="1")))
+    job = carried_out(job_of(upload(client, ("orders.csv", ORDERS), button="try_out")))
     assert (job.kind, job.state) == ("try_out", "done")
     assert desk.info(own_home).facts == 0
     page = client.get(f"/jobs/{job.pk}/").content.decode()
@@ -187,7 +190,7 @@ def many_orders(count: int) -> bytes:
 def test_a_job_that_runs_is_cancelled_before_anything_is_stored(
     client_of: ClientOf, own_home: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    job = job_of(upload(client_of("sol"), ("orders.csv", many_orders(200_000)), **{kind: "1"}))
+    job = job_of(upload(client_of("sol"), ("orders.csv", many_orders(200_000)), button=kind))
     heard: list[int] = []
 
     class Impatient(jobs.Watch):

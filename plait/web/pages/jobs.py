@@ -22,8 +22,8 @@ from plait.web.work.uploads import BadUpload
 
 SHOWN = 100
 STATES = {
-    "waiting": (gettext_noop("waits for the jobs before it"), ""),
-    "running": (gettext_noop("is being read"), ""),
+    "waiting": (gettext_noop("waiting"), ""),
+    "running": (gettext_noop("running"), ""),
     "done": (gettext_noop("done"), "good"),
     "refused": (gettext_noop("refused"), "bad"),
     "cancelled": (gettext_noop("cancelled"), "warn"),

@@ -137,7 +137,7 @@ def _watched(job: Job, watch: Watch) -> Report:
         while not wait([working], timeout=LOOK_EVERY).done:
             done, total = watch.progress()
             Job.objects.filter(pk=job.pk).update(done=done, total=total, step=watch.file[-200:])
-            watch.cancelled = Job.objects.filter(pk=job.pk, cancel_asked=True).exists()
+            watch.cancelled = watch.cancelled or Job.objects.filter(pk=job.pk, cancel_asked=True).exists()
     done, total = watch.progress()
     Job.objects.filter(pk=job.pk).update(done=done, total=total)
     return working.result()
