@@ -187,14 +187,6 @@ class Store:
             ).fetchall()
         return [SourceCount(*row) for row in rows]
 
-    def loaded(self) -> list[tuple[datetime, Loaded]]:
-        """Give every file that was loaded, with when it was (naive UTC), the newest first."""
-        columns = "recorded_at, source, file, rows, accepted, refused, without_fact, added, known"
-        with duck.connect(self.spill) as db:
-            db.execute(view_sql("loads", self.loads.snapshot(), LOADS))
-            rows = db.execute(f"select {columns} from loads order by recorded_at desc, source, file, digest").fetchall()
-        return [(at, Loaded(*counts)) for at, *counts in rows]
-
     def compact(self) -> int:
         """Join small files, drop those that nothing names; gives the newest version of the facts."""
         for table in (self.rejects, self.loads):

@@ -27,7 +27,6 @@ from plait import __version__, desk, report
 from plait.facts import KINDS, Kind
 from plait.failure import Misused, Unfit
 from plait.measure import Measure, UnknownMeasure, known_measure
-from plait.store import Store
 from plait.timeline import UnknownAccount
 from plait.web import described
 from plait.web.access import SCOPES, Reader, reader_of
@@ -39,7 +38,9 @@ from plait.web.state import RESERVED, BadState, day_of
 log = logging.getLogger(__name__)
 FORMATS = ("json", "csv")
 OWN = frozenset({"as_of", "currency", "format"})  # what an address says beside a measure's options
-MOST_FACTS = 1_000
+MOST = 1_000  # of a list in one answer
+Limit = Annotated[int, Query(ge=1, le=MOST)]
+Offset = Annotated[int, Query(ge=0, le=10**9)]
 View = Callable[..., HttpResponseBase]
 
 
@@ -111,6 +112,13 @@ class LoadOut(Schema):
     without_fact: int
     added: int
     known: int
+
+
+class LoadsOut(Schema):
+    """Some of the loaded files, and how many there are."""
+
+    count: int
+    loads: list[LoadOut]
 
 
 class Bearer(HttpBearer):
@@ -224,13 +232,7 @@ def kinds(request: HttpRequest) -> list[Kind]:
 
 
 @api.get("/stories/{account}", response=FAULTY, tags=["customers"], url_name="story")
-def story(
-    request: HttpRequest,
-    account: str,
-    as_of: str = "",
-    limit: Annotated[int, Query(ge=1, le=MOST_FACTS)] = 200,
-    offset: Annotated[int, Query(ge=0)] = 0,
-) -> HttpResponse:
+def story(request: HttpRequest, account: str, as_of: str = "", limit: Limit = 200, offset: Offset = 0) -> HttpResponse:
     """Tell what happened with an account (id, domain, CRM id or name), the oldest first, from all departments."""
     user = reader(request).permit("customers")
     _check_query(request, {"as_of", "limit", "offset"})
@@ -262,15 +264,16 @@ def sources(request: HttpRequest) -> HttpResponse:
     return HttpResponse(report.as_json(table), content_type="application/json")
 
 
-@api.get("/loads", response={200: list[LoadOut], **FAULTY}, tags=["data"], url_name="loads")
-def loads(request: HttpRequest) -> list[LoadOut]:
-    """List every loaded file with its counts, the newest first; people outside the firm are told of none."""
+@api.get("/loads", response={200: LoadsOut, **FAULTY}, tags=["data"], url_name="loads")
+def loads(request: HttpRequest, limit: Limit = 200, offset: Offset = 0) -> LoadsOut:
+    """List the loaded files with their counts, the newest first; people outside the firm are told of none."""
     user = reader(request).permit("data")
-    _check_query(request, set())
+    _check_query(request, {"limit", "offset"})
     if user.outside:
-        return []
-    loaded = Store.open(results().home).loaded()
-    return [LoadOut(loaded_at=at.replace(tzinfo=UTC), **asdict(counts)) for at, counts in loaded]
+        return LoadsOut(count=0, loads=[])
+    found, count = desk.loads(results().home, limit=limit, offset=offset)
+    told = [LoadOut(loaded_at=one.at.replace(tzinfo=UTC), **asdict(one)) for one in found]
+    return LoadsOut(count=count, loads=told)
 
 
 def _plain(value: object) -> object:

@@ -134,12 +134,12 @@ class Results:
                     pinned = self._pinned = stamp, desk.open_home(self.home, now=self.clock())
         return pinned
 
-    def story(self, account: str, as_of: date | None) -> list[dict[str, object]]:
-        """Give all facts of an account before a day began, or all that is known, in the order of time."""
+    def story(self, account: str, as_of: date | None, scope: Scope) -> list[dict[str, object]]:
+        """Give the facts of an account that a reader may see, before a day began or all, in the order of time."""
         with self._engine:
             opened = self.timeline()
             until = opened.settings.midnight(as_of) if as_of else opened.settings.newest(self.clock())
-            return desk.account_facts(self.home, opened.until(until), account)
+            return desk.account_facts(self.home, opened.until(until).within(scope), account)
 
     def _seen(self, ask: Ask) -> tuple[Hashable, Timeline]:
         """Give what a question sees, and the key of its answer: both of one moment, whatever is loaded meanwhile."""

@@ -20,7 +20,7 @@ from plait import desk
 from plait.cli import main
 from plait.measure import registry
 from plait.web.access import make_token, reader_of, revoke_token
-from plait.web.people.models import AuditEntry, Token, User
+from plait.web.people.models import AuditEntry, Role, RoleRight, Token, User
 
 ClientOf = Callable[[str], Client]
 Persona = Callable[[str], User]
@@ -228,12 +228,7 @@ def test_a_partner_reads_of_an_account_only_what_came_through_them(
     persona: Persona, program: Callable[..., Client], home: Path
 ) -> None:
     """Even with the right to see customers, people outside get the facts of their partners only."""
-    from plait.web.people.models import Role, RoleRight
-
-    role = Role.objects.create(name="portal", title="Portal")
-    RoleRight.objects.create(role=role, area="customers", level="see")
-    RoleRight.objects.create(role=role, area="data", level="see")
-    persona("pat").roles.add(role)
+    give_more(persona("pat"))
     client = program("pat", "customers", "data")
     mine, other = an_account(home, "P-01"), an_account(home, without="P-01")
     told = client.get(f"/api/stories/{mine}").json()
@@ -244,14 +239,34 @@ def test_a_partner_reads_of_an_account_only_what_came_through_them(
     assert unknown[2].replace(other, "X") == fault(client.get("/api/stories/no-such.example"))[2].replace(
         "no-such.example", "X"
     )
-    assert client.get("/api/loads").json() == []
+    assert client.get("/api/loads").json() == {"count": 0, "loads": []}
     assert all(row["refused"] == 0 for row in client.get("/api/sources").json()["rows"])
 
 
+def test_a_partners_pages_show_no_more_than_the_api(persona: Persona, client_of: ClientOf, home: Path) -> None:
+    give_more(persona("pat"))
+    client = client_of("pat")
+    mine, other = an_account(home, "P-01"), an_account(home, without="P-01")
+    assert (
+        client.get(f"/accounts/{mine}/").context["facts"] < client_of("mara").get(f"/accounts/{mine}/").context["facts"]
+    )
+    for address in (f"accounts/{other}", f"accounts/{mine}/joins", "data", "data/refused", "data/refused/csv"):
+        assert client.get(f"/{address}/").status_code == 404, address
+
+
+def give_more(partner: User) -> None:
+    """Let somebody outside see customers and data, as an administrator could."""
+    role = Role.objects.create(name="portal", title="Portal")
+    RoleRight.objects.bulk_create(RoleRight(role=role, area=area, level="see") for area in ("customers", "data"))
+    partner.roles.add(role)
+
+
 def test_loads_count_every_row(program: Callable[..., Client]) -> None:
-    loads = program("mara", "data").get("/api/loads").json()
-    assert loads
-    assert all(one["rows"] == one["accepted"] + one["refused"] for one in loads)
+    client = program("mara", "data")
+    told = client.get("/api/loads?limit=1000").json()
+    assert told["count"] == len(told["loads"]) > 0
+    assert all(one["rows"] == one["accepted"] + one["refused"] for one in told["loads"])
+    assert client.get("/api/loads?limit=2&offset=1").json()["loads"] == told["loads"][1:3]
 
 
 def test_the_page_shows_each_operation(client_of: ClientOf) -> None:

@@ -110,7 +110,10 @@ def account(request: HttpRequest, number: str) -> HttpResponse:
     if known is None:
         raise Http404
     one = next((one for one in directory.accounts_of(table) if one.id == number), None)
-    facts, chosen = results().story(number, _as_of(request)), _filter(request)
+    user, chosen = user_of(request), _filter(request)
+    facts = results().story(number, _as_of(request), user.scope())
+    if user.outside and not facts:
+        raise Http404
     shown = [fact for fact in reversed(facts) if chosen.holds(fact)]
     context = {
         "title": one.name if one else (known[0][1]), "one": one, "number": number, "keys": known,
@@ -126,7 +129,7 @@ def account(request: HttpRequest, number: str) -> HttpResponse:
 def joins(request: HttpRequest, number: str) -> HttpResponse:
     """Say why the keys of an account are one account; fetched by the story when somebody opens that part."""
     permit(user_of(request), "customers.see")
-    if directory.keys().get(number) is None:
+    if user_of(request).outside or directory.keys().get(number) is None:
         raise Http404
     found = desk.account_joins(settings.HOME, number)
     return render(request, "parts/account_joins.html", {"joins": found})

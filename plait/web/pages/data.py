@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 from django.utils.translation import gettext as _
@@ -15,6 +15,7 @@ from django.utils.translation import gettext_noop
 from plait import desk, report
 from plait.intake import RefusedRow
 from plait.measure import Cell
+from plait.web.people.models import User
 from plait.web.people.rights import may, permit
 from plait.web.rail import Rail
 from plait.web.reader import answer, user_of
@@ -39,8 +40,7 @@ class Source:
 
 def data(request: HttpRequest) -> HttpResponse:
     """Show every source, the loads, the control totals and the refused rows by rule."""
-    user = user_of(request)
-    permit(user, "data.see")
+    user = _colleague(request)
     desk.measures()
     as_of = day_of("as_of", str(request.GET["as_of"])) if request.GET.get("as_of") else None
     ask = Ask.of(MEASURE, {}, as_of=as_of, scope=user.scope())
@@ -58,7 +58,7 @@ def data(request: HttpRequest) -> HttpResponse:
 
 def refused(request: HttpRequest) -> HttpResponse:
     """Show refused rows, a page of them: where each stands, what is wrong and what to do."""
-    permit(user_of(request), "data.see")
+    _colleague(request)
     page, wanted = _page(request), _wanted(request)
     found = desk.refused_rows(settings.HOME, wanted, limit=PAGE, offset=(page - 1) * PAGE)
     groups = desk.refused_groups(settings.HOME)
@@ -72,11 +72,20 @@ def refused(request: HttpRequest) -> HttpResponse:
 
 def refused_csv(request: HttpRequest) -> HttpResponse:
     """Give exactly the refused rows that are asked for as CSV, all pages."""
-    permit(user_of(request), "data.see")
+    _colleague(request)
     found = desk.refused_rows(settings.HOME, _wanted(request))
     response = HttpResponse(report.csv_text(CSV, map(_cells, found.rows)), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="refused-rows.csv"'
     return response
+
+
+def _colleague(request: HttpRequest) -> User:
+    """Give who may see whole files and refused rows: nobody from outside, whose rows are not told apart in them."""
+    user = user_of(request)
+    permit(user, "data.see")
+    if user.outside:
+        raise Http404
+    return user
 
 
 def _source(row: Mapping[str, Cell]) -> Source:
