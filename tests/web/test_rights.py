@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -29,7 +30,7 @@ CHANGES = {  # addresses to which a form is sent, inside a transaction that is u
     "mfa_generate_recovery_codes", "account_change_password", "mfa_deactivate_totp",
 }  # fmt: skip
 ClientOf = Callable[[str], Client]
-Examples = Mapping[str, Mapping[str, object]]
+Examples = Mapping[str, dict[str, Any]]
 ABOUT = """\
 # Who may open what
 
