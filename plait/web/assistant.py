@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import simplejson
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError
+from django.db import DatabaseError, close_old_connections
 from django.http import Http404
 
 from plait import __version__, desk, report
@@ -109,6 +109,7 @@ class Assistant:
             return dict(simplejson.loads(text)) | left
 
     def _person(self, scope: str) -> User:
+        close_old_connections()  # between two calls hours may pass
         reader = reader_of(self.secret)
         if reader is None:
             raise NoReader
