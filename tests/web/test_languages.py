@@ -71,7 +71,7 @@ def test_a_translation_keeps_the_holes_that_are_filled_in(language: str) -> None
     wrong = []
     for message in catalogue:
         texts = message.string if isinstance(message.string, tuple) else (message.string,)
-        holes = set(HOLES.findall(message.id[-1] if isinstance(message.id, tuple) else message.id))
+        holes = set(HOLES.findall(str(message.id[-1] if isinstance(message.id, tuple) else message.id)))
         if message.id and any(set(HOLES.findall(str(text))) - holes for text in texts):
             wrong.append(message.id)
         if message.id and not isinstance(message.id, tuple) and set(HOLES.findall(str(texts[0]))) != holes:
