@@ -120,7 +120,8 @@ def test_outsiders_find_no_account_and_colleagues_are_told_why(
     client_of: ClientOf, health: list[dict[str, Any]]
 ) -> None:
     one = health[0]["account"]
-    for address in ("/accounts/", "/accounts/csv/", f"/accounts/{one}/", f"/accounts/{one}/joins/"):
+    own = ("/accounts/", "/accounts/csv/", f"/accounts/{one}/", f"/accounts/{one}/joins/")
+    for address in (*own, "/measures/account_health/", "/measures/account_health/csv/"):
         assert client_of("pat").get(address).status_code == 404
         assert client_of("otto").get(address).status_code == 404
         assert client_of("nobody").get(address).status_code == 302
