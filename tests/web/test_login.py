@@ -10,6 +10,7 @@ from allauth.mfa.totp.internal import auth as totp
 from django.core import mail
 from django.test import Client, TestCase
 from django.urls import reverse
+from django.utils import translation
 
 from plait.web.people.models import AuditEntry, User
 
@@ -184,6 +185,15 @@ def test_a_forgotten_password_is_reset_by_mail_once() -> None:
     assert inside(login(password="another-day-4711"))  # noqa: S106 - of somebody who exists in tests only
     assert "This link no longer works" in Client().get(link, follow=True).content.decode()
     assert said("password.reset") == [(MARA, MARA)]
+
+
+@pytest.mark.django_db
+def test_a_reset_is_written_in_the_language_of_the_person() -> None:
+    User.objects.filter(email=MARA).update(language="fr")
+    Client(headers={"accept-language": "ko"}).post("/account/password/reset/", {"email": MARA})
+    with translation.override("fr"):
+        assert mail.outbox[-1].subject == translation.gettext("Reset your password for plait")
+    assert mail.outbox[-1].subject != "Reset your password for plait"
 
 
 @pytest.mark.django_db

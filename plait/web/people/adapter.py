@@ -9,7 +9,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy
 
 from plait.web.people.models import AuditEntry, record
@@ -32,6 +32,12 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:  # noqa: ARG002 - the library's own shape
         """Lead back to the person's own account."""
         return reverse("me")
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Write to people in the language they have chosen, whatever browser asked for the mail."""
+        chosen = getattr(context.get("user"), "language", "")
+        with translation.override(chosen or translation.get_language()):
+            super().send_mail(template_prefix, email, context)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:  # noqa: ANN401 - the library's own shape
         """Refuse a locked address; that it is locked is written down once, not at every try."""
