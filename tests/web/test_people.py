@@ -250,5 +250,5 @@ def test_a_reset_ends_the_sessions_of_exactly_that_person(persona: PersonaOf) ->
 
 @pytest.mark.django_db
 def test_an_address_that_nobody_has_names_the_nearest() -> None:
-    with pytest.raises(BadAccount, match="did you mean 'mara@demo.example'"):
+    with pytest.raises(BadAccount, match=r"did you mean 'mara@demo\.example'"):
         set_password("marra@demo.example", "another-day-4711")
