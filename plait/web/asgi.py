@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from django.core.asgi import get_asgi_application
 
+from plait.web import limit
+
 if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
 
@@ -21,8 +23,8 @@ async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISend
     """Route a connection. Django refuses `lifespan`, without which the server runs no shutdown hooks."""
     if scope["type"] == "lifespan":
         await _live(receive, send)
-    else:
-        await django(scope, receive, send)  # type: ignore[arg-type]
+    elif not await limit.refused(scope, send):
+        await django(scope, limit.counted(scope, receive), send)  # type: ignore[arg-type]
 
 
 async def _live(receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_POST
 
+from plait.web.limit import GIGABYTE, MOST_BYTES
 from plait.web.people.models import User, record
 from plait.web.people.rights import may, permit
 from plait.web.reader import user_of
@@ -101,7 +102,7 @@ def _made(request: HttpRequest, user: User) -> Job:
 def _form(request: HttpRequest, problems: list[str], status: HTTPStatus = HTTPStatus.OK) -> HttpResponse:
     context = {
         "title": _("Upload exports"), "problems": problems, "choices": uploads.choices(),
-        "endings": uploads.ENDINGS, "most": uploads.MOST_BYTES // uploads.GIGABYTE,
+        "endings": uploads.ENDINGS, "most": MOST_BYTES // GIGABYTE,
         "chosen": request.POST.get("known", ""),
     }  # fmt: skip
     return render(request, "pages/upload.html", context, status=status)

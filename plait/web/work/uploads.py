@@ -24,12 +24,11 @@ from plait.sources.form import BadMapping
 from plait.sources.form import Mapping as SourceMapping
 from plait.sources.mapping import read_mapping
 from plait.web import secret
+from plait.web.limit import GIGABYTE, MOST_BYTES
 from plait.web.people.models import User, record
 from plait.web.work import jobs
 from plait.web.work.models import Job, KnownMapping
 
-GIGABYTE = 1_000_000_000
-MOST_BYTES = 2 * GIGABYTE  # of one upload; larger exports are loaded on the command line
 MOST_MAPPING = 1_000_000
 ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".gz", ".zip")
 
