@@ -19,7 +19,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.translation import gettext
-from ninja import NinjaAPI, Query, Schema
+from ninja import NinjaAPI, Path, Query, Schema
 from ninja.errors import AuthenticationError, ValidationError
 from ninja.security import HttpBearer
 
@@ -39,8 +39,10 @@ log = logging.getLogger(__name__)
 FORMATS = ("json", "csv")
 OWN = frozenset({"as_of", "currency", "format"})  # what an address says beside a measure's options
 MOST = 1_000  # of a list in one answer
-Limit = Annotated[int, Query(ge=1, le=MOST)]
-Offset = Annotated[int, Query(ge=0, le=10**9)]
+Limit = Annotated[int, Query(ge=1, le=MOST, description=f"How many at most, up to {MOST}.")]
+Offset = Annotated[int, Query(ge=0, le=10**9, description="How many to leave out before the first.")]
+AsOf = Annotated[str, Query(description="Only what had happened before this day began; without it all that is known.")]
+Name = Annotated[str, Path(description="Id, domain, CRM id or the exact name.")]
 View = Callable[..., HttpResponseBase]
 
 
@@ -232,7 +234,9 @@ def kinds(request: HttpRequest) -> list[Kind]:
 
 
 @api.get("/stories/{account}", response=FAULTY, tags=["customers"], url_name="story")
-def story(request: HttpRequest, account: str, as_of: str = "", limit: Limit = 200, offset: Offset = 0) -> HttpResponse:
+def story(
+    request: HttpRequest, account: Name, as_of: AsOf = "", limit: Limit = 200, offset: Offset = 0
+) -> HttpResponse:
     """Tell what happened with an account (id, domain, CRM id or name), the oldest first, from all departments."""
     user = reader(request).permit("customers")
     _check_query(request, {"as_of", "limit", "offset"})

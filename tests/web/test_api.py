@@ -288,3 +288,14 @@ def an_account(home: Path, partner: str = "", without: str = "") -> str:
     return next(
         str(row["account"]) for row in rows if row["n"] > 5 and (bool(row["mine"]) if partner else not row["mine"])
     )
+
+
+def test_each_parameter_says_what_it_takes(program: Callable[..., Client]) -> None:
+    paths = program("mara").get("/api/openapi.json").json()["paths"]
+    untold = [
+        (address, one["name"])
+        for address, told in paths.items()
+        for one in told["get"]["parameters"]
+        if not one.get("description") and one["name"] != "name"
+    ]
+    assert untold == []

@@ -37,11 +37,16 @@ def _groups() -> list[tuple[str, list[dict[str, object]]]]:
 
 def _parameter(told: dict[str, object]) -> dict[str, object]:
     schema = told["schema"]
-    default = schema.get("default") if isinstance(schema, dict) else None
-    shown = ",".join(map(str, default)) if isinstance(default, list) else default
-    return {
-        "name": told["name"], "says": told.get("description", ""), "default": shown, "needed": told.get("required"),
-    }  # fmt: skip
+    default = _written(schema.get("default")) if isinstance(schema, dict) else ""
+    says = told.get("description", "")
+    return {"name": told["name"], "says": says, "default": default, "needed": told.get("required")}
+
+
+def _written(value: object) -> str:
+    """Give a default as an address says it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ",".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
 
 
 URLS = [path("api/", page, name="api"), path("api/", include(api.addresses()))]
