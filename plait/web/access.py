@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
+from plait.measure import known_measure
 from plait.web.people.models import Token, User, digest_of, new_secret, record
 from plait.web.people.rights import may, permit
 
@@ -44,6 +45,11 @@ class Reader:
                 % {"has": has, "scope": scope}
             )
         return self.user
+
+    def permit_measure(self, name: str) -> User:
+        """Go on only when a measure may be asked; one with a row for each account names customers."""
+        user = self.permit("numbers")
+        return self.permit("customers") if known_measure(name).grain == "account" else user
 
 
 def reader_of(secret: str) -> Reader | None:

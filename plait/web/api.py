@@ -189,8 +189,7 @@ def measure(request: HttpRequest, name: str) -> MeasureOut:
 
 def _table(request: HttpRequest, name: str) -> HttpResponse:
     """Answer a measure as the command line and the pages do, in JSON or CSV."""
-    user = reader(request).permit("numbers")
-    known_measure(name)
+    user = reader(request).permit_measure(name)
     _check_query(request, set(desk.measures()[name].options) | OWN)
     form = request.GET.get("format", FORMATS[0])
     if form not in FORMATS:

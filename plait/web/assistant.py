@@ -86,7 +86,7 @@ class Assistant:
         before it began. `currency` is a code of ISO 4217 to report in.
         """
         with _plainly():
-            user = self._person("numbers")
+            user = self._reader().permit_measure(name)
             asked = ask_of(user, name, {"as_of": as_of or "", "currency": currency or ""})
             texts = {option: _text(value) for option, value in (options or {}).items()}
             table = answer(Ask.of(name, texts, as_of=asked.as_of, currency=asked.currency, scope=asked.scope))
@@ -109,11 +109,14 @@ class Assistant:
             return dict(simplejson.loads(text)) | left
 
     def _person(self, scope: str) -> User:
+        return self._reader().permit(scope)
+
+    def _reader(self) -> Reader:
         close_old_connections()  # between two calls hours may pass
         reader = reader_of(self.secret)
         if reader is None:
             raise NoReader
-        return reader.permit(scope)
+        return reader
 
 
 def run(secret: str) -> None:

@@ -61,7 +61,7 @@ def test_every_measure_is_the_same_everywhere(
     given = [part for option, value in options.items() for part in (f"--{option}", value)]
     command = ["--home", str(home), "show", name, *given, "--as-of", "2026-06-15"]
     query = {**options, "as_of": "2026-06-15"}
-    client = program("mara")
+    client = program("mara", "numbers", "customers")
 
     as_json = CliRunner().invoke(main, [*command, "--json"]).output
     answered = client.get(f"/api/measures/{name}/table", query).content.decode()
@@ -181,6 +181,13 @@ def test_a_token_reads_only_what_it_is_for(program: Callable[..., Client]) -> No
     assert (status, code) == (403, "not_allowed")
     assert "This token is for numbers, not for data" in message
     assert program("mara", "data").get("/api/sources").status_code == 200
+
+
+def test_a_measure_with_a_row_for_each_account_is_for_who_may_see_customers(program: Callable[..., Client]) -> None:
+    address = "/api/measures/account_health/table"
+    assert "not for customers" in fault(program("mara", "numbers").get(address))[2]
+    assert program("mara", "numbers", "customers").get(address).status_code == 200
+    assert fault(program("pat", "numbers").get(address))[0] == 404
 
 
 def test_a_token_has_no_right_that_its_person_lost(persona: Persona, client_of: ClientOf) -> None:
