@@ -295,9 +295,9 @@ def account_keys(home: Path) -> Mapping[str, list[tuple[str, str]]]:
     return timeline.account_keys(Store.open(home))
 
 
-def account_facts(home: Path, opened: timeline.Timeline, account: str) -> list[dict[str, object]]:
+def account_facts(opened: timeline.Timeline, account: str) -> list[dict[str, object]]:
     """Give all facts of the account with this id from an opened timeline, in the order of time."""
-    return timeline.facts_of(opened, Store.open(home), account)
+    return timeline.facts_of(opened, account)
 
 
 def account_joins(home: Path, account: str) -> list[identity.Join]:

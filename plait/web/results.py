@@ -139,7 +139,7 @@ class Results:
         with self._engine:
             opened = self.timeline()
             until = opened.settings.midnight(as_of) if as_of else opened.settings.newest(self.clock())
-            return desk.account_facts(self.home, opened.until(until).within(scope), account)
+            return desk.account_facts(opened.until(until).within(scope), account)
 
     def _seen(self, ask: Ask) -> tuple[Hashable, Timeline]:
         """Give what a question sees, and the key of its answer: both of one moment, whatever is loaded meanwhile."""
