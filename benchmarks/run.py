@@ -65,7 +65,7 @@ from range({rows}) as t(i)
 
 def main() -> None:
     parts: dict[str, Callable[[argparse.Namespace], str]] = {
-        "load": load, "rebuild": rebuild, "measures": measures, "start": start,
+        "load": load, "rebuild": rebuild, "measures": measures, "start": start, "desk": desk,
     }  # fmt: skip
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("parts", nargs="*", choices=[*parts, []], help="which parts (all)")
@@ -168,6 +168,13 @@ def start(given: argparse.Namespace) -> str:
         "On the demo home, from process start to exit, medians of 5:\n\n"
         "| command | seconds | CPU seconds | peak memory |\n|---|---:|---:|---:|\n" + "".join(lines)
     )
+
+
+def desk(given: argparse.Namespace) -> str:
+    from desk import measure
+
+    small = argparse.Namespace(**(vars(given) | {"facts": 1_000_000}))
+    return measure(world(small).home, f"{RECORDED_AT:%Y-%m-%d}")
 
 
 # -- measures beside hand-written SQL

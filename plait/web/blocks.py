@@ -266,7 +266,6 @@ def _shown(block: Drawing | Listing, ask: Ask, table: Table) -> dict[str, object
         "title": words.label(block.title),
         "ask": ask,
         "table": table,
-        "full": grid_of(table),
         "remarks": [words.remark(text) for text in table.warnings],
         "empty": not table.rows,
         "needs": known_measure(ask.measure),

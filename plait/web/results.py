@@ -104,6 +104,10 @@ class Results:
         """Give an answer that is kept, without looking for it."""
         return self._tables.get(self._seen(ask)[0])
 
+    def key(self, ask: Ask) -> Hashable:
+        """Give all that an answer depends on: with the language, all that anything made of it depends on."""
+        return self._seen(ask)[0]
+
     def table(self, ask: Ask) -> Table:
         """Answer a question; who asks the same at the same time waits for the one answer."""
         table = self.peek(ask)

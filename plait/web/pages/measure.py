@@ -69,6 +69,12 @@ def drawer(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "parts/drawer.html", context)
 
 
+def rows(request: HttpRequest, name: str) -> HttpResponse:
+    """Show a measure's rows alone, as the table beside a chart."""
+    ask = ask_of(user_of(request), name, request.GET)
+    return render(request, "parts/grid.html", {"ask": ask, "grid": grid_of(_first(answer(ask)))})
+
+
 def behind(request: HttpRequest, name: str) -> HttpResponse:
     """Show the facts that a number was read from, the newest first."""
     user = user_of(request)
@@ -145,6 +151,7 @@ URLS = [
     path("measures/", catalogue, name="measures"),
     path("measures/<slug:name>/", page, name="measure"),
     path("measures/<slug:name>/drawer/", drawer, name="drawer"),
+    path("measures/<slug:name>/rows/", rows, name="rows"),
     path("measures/<slug:name>/facts/", behind, name="behind"),
     path("measures/<slug:name>/csv/", csv, name="csv"),
 ]

@@ -1,0 +1,170 @@
+"""Measure the desk in the browser: a page with six figures over many facts, cold and kept, and fifty readers at once.
+
+Run by `run.py desk`. A real `plait serve` in a process of its own, asked over HTTP by readers that are logged in.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.cookiejar import CookieJar
+from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
+
+PORT = 8765
+ADDRESS = f"http://127.0.0.1:{PORT}"
+PASSWORD = "a-password-for-benchmarks"  # noqa: S105 - of a home that is thrown away
+PAGE = "/boards/revenue/"
+FIGURES = 6
+
+
+def measure(home: Path, now: str) -> str:
+    """Measure the desk of a home whose facts end on the day `now`; give the section of RESULTS.md."""
+    prepare(home, now)
+    with served(home) as ready:
+        reader = log_in()
+        first = [timed(lambda: page(reader, "/boards/company/"))[0]]
+        cold_frames, cold_figures = cold(reader)
+        kept = [timed(lambda: page(reader, PAGE))[0] for _ in range(100)]
+        many, seconds, failed = crowd(50, 10)
+    again = after_a_load(home)
+    return (
+        f"`plait serve` on a home of a million facts answers {ready:.1f} s after its start. The page is "
+        f"`{PAGE}` (six figures with comparison and line, five drawings and listings), asked by one reader over HTTP; "
+        "cold: another period each time, so that no answer is kept and no query is made.\n\n"
+        "| what | median ms | p95 ms |\n|---|---:|---:|\n"
+        f"| the page, cold: frames that fetch themselves | {middle(cold_frames)} |\n"
+        f"| its six figures, cold, one after the other | {middle(cold_figures)} |\n"
+        f"| one figure, cold | {middle([one / FIGURES for one in cold_figures])} |\n"
+        f"| the six numbers after a load: no answer kept, the day's queries kept | {middle(again)} |\n"
+        f"| the whole page, all answers kept | {middle(kept)} |\n"
+        f"| the company's board at the first look | {middle(first)} |\n"
+        f"| 50 readers, 10 pages each, at once ({failed} errors, {500 / seconds:.0f} pages/s) | {middle(many)} |\n"
+    )
+
+
+def cold(reader: OpenerDirector) -> tuple[list[float], list[float]]:
+    """Time the page and its figures for periods that nobody has asked for."""
+    frames, figures = [], []
+    for days in range(1, 21):
+        query = urlencode({"from": f"2026-0{1 + days % 6}-{days:02}", "to": "2026-10-20"})
+        frames.append(timed(lambda query=query: page(reader, f"{PAGE}?{query}"))[0])
+        figures.append(
+            sum(timed(lambda n=n, query=query: page(reader, f"{PAGE}{n}/?{query}"))[0] for n in range(FIGURES))
+        )
+    return frames, figures
+
+
+def after_a_load(home: Path) -> list[float]:
+    """Time the six numbers when the facts have changed and the questions of the day have been asked before."""
+    from datetime import UTC, date, datetime
+
+    from plait import desk
+    from plait.timeline import Scope
+    from plait.web import boot
+
+    boot.configure(home, local=True)
+    from plait.web.board import all_boards
+    from plait.web.results import KEPT_ROWS, Kept, Results
+    from plait.web.state import read_state
+
+    desk.measures()
+    results = Results(home, lambda: datetime(2026, 11, 25, tzinfo=UTC))
+    state = read_state({}, date(2026, 11, 1), as_of=None)
+    figures = all_boards()["revenue"].blocks[:FIGURES]
+    asks = [figure.asks(state, Scope())[0] for figure in figures]
+    taken = []
+    for _ in range(11):
+        results._tables = Kept(KEPT_ROWS, lambda table: len(table.rows))  # noqa: SLF001 - what a new version of the facts does
+        began = time.perf_counter()
+        for ask in asks:
+            results.table(ask)
+        taken.append(time.perf_counter() - began)
+    return taken[1:]
+
+
+def crowd(readers: int, pages: int) -> tuple[list[float], float, int]:
+    """Let many readers ask at once; give each answer's seconds, the time in all and how many failed."""
+    jar = CookieJar()
+    log_in(jar)  # one person at fifty desks: the login itself is slow on purpose
+    sessions = [build_opener(HTTPCookieProcessor(jar)) for _ in range(readers)]
+
+    def read(reader: OpenerDirector) -> list[float]:
+        return [timed(lambda: page(reader, PAGE))[0] for _ in range(pages)]
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(readers) as pool:
+        answers = [pool.submit(read, reader) for reader in sessions]
+        done = [one.result() for one in answers if one.exception() is None]
+    return [second for one in done for second in one], time.perf_counter() - began, readers - len(done)
+
+
+def prepare(home: Path, now: str) -> None:
+    """Let one person in, and let numbers look back from the day on which the facts end."""
+    settings = home / "plait.toml"
+    if "as_of" not in settings.read_text():
+        settings.write_text(f'{settings.read_text()}as_of = "{now}"\n')
+    else:
+        settings.write_text(re.sub(r'as_of = "[^"]*"', f'as_of = "{now}"', settings.read_text()))
+    shutil.rmtree(home / "web", ignore_errors=True)
+    words = ["user", "add", "reader@bench.example", "--name", "Reader", "--role", "analyst", "--password-stdin"]
+    command = [sys.executable, "-m", "plait", "--home", str(home), *words]
+    subprocess.run(command, input=PASSWORD, text=True, check=True, capture_output=True)
+
+
+@contextmanager
+def served(home: Path) -> Iterator[float]:
+    """Serve a home; give the seconds until it answered."""
+    command = [sys.executable, "-m", "plait", "--home", str(home), "serve", "--port", str(PORT)]
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        while True:
+            try:
+                page(build_opener(), "/account/login/")
+                break
+            except OSError:
+                time.sleep(0.02)
+        yield time.perf_counter() - began
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def log_in(jar: CookieJar | None = None) -> OpenerDirector:
+    """Log in as a browser would."""
+    reader = build_opener(HTTPCookieProcessor(CookieJar() if jar is None else jar))
+    form = page(reader, "/account/login/")
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)
+    if token is None:
+        raise LookupError("the login has no form")
+    given = {"csrfmiddlewaretoken": token[1], "login": "reader@bench.example", "password": PASSWORD}
+    with reader.open(f"{ADDRESS}/account/login/", urlencode(given).encode(), timeout=60) as answer:
+        if "/account/login/" in answer.url:
+            raise PermissionError("the login failed")
+    return reader
+
+
+def page(reader: OpenerDirector, path: str) -> str:
+    with reader.open(f"{ADDRESS}{path}", timeout=120) as answer:
+        return str(answer.read().decode())
+
+
+def timed(work: Callable[[], str]) -> tuple[float, str]:
+    began = time.perf_counter()
+    made = work()
+    return time.perf_counter() - began, made
+
+
+def middle(seconds: list[float]) -> str:
+    ordered = sorted(seconds)
+    high = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
+    return f"{1000 * statistics.median(ordered):.0f} | {1000 * high:.0f}"
