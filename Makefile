@@ -5,7 +5,7 @@ PORT ?= 8000
 SERVE ?= yes
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check format messages rights docs bench sizes oldest clean
+.PHONY: help demo test quick check format messages rights screenshots docs bench sizes oldest clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ format: .venv/.dev  ## Format the code
 
 messages: .venv/.dev  ## Collect the texts of the desk into its catalogues and compile them
 	$(BIN)/python docs/translate.py
+
+screenshots: .venv/.dev  ## Take the pictures that README.md shows
+	$(BIN)/python docs/screenshots.py
 
 rights: .venv/.dev  ## Write docs/rights.md: who may open what
 	PLAIT_WRITE_RIGHTS=1 $(BIN)/pytest -q tests/web/test_rights.py -k write

@@ -162,7 +162,9 @@ class Drawing:
         if self.kind == "heatmap":
             chart = charts.heatmap_of(table, row=self.x, column=str(self.split), value=self.columns[0])
         else:
-            chart = charts.chart_of(_last(table, self.last), self.kind, self.columns, x=self.x, split=self.split)
+            some = _last(table, self.last)
+            today = results.local_day(table.as_of)
+            chart = charts.chart_of(some, self.kind, self.columns, x=self.x, split=self.split, today=today)
         return _shown(self, ask, table) | {"chart": chart.told() if chart else None, "kind": self.kind}
 
 

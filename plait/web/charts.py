@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from typing import Literal
 
@@ -55,10 +56,13 @@ class Chart:
         }
 
 
-def chart_of(table: Table, kind: Kind, columns: Sequence[str], *, x: str, split: str | None = None) -> Chart | None:
+def chart_of(
+    table: Table, kind: Kind, columns: Sequence[str], *, x: str, split: str | None = None, today: date
+) -> Chart | None:
     """Draw columns of a table over its column `x`; `split` makes a series of each value of a text column.
 
-    None when there is nothing to draw. Money is drawn in one currency: that of the most rows.
+    None when there is nothing to draw. Money is drawn in one currency: that of the most rows. The month, quarter and
+    year of `today` are not over.
     """
     records, currency = _in_one_currency(table)
     if not records:
@@ -83,7 +87,7 @@ def chart_of(table: Table, kind: Kind, columns: Sequence[str], *, x: str, split:
         ]
     if kind == "ranked":
         labels, series = _ranked(labels, series)
-    running = _running(table)
+    running = _running(today)
     return Chart(kind, labels, series, unit, currency, [str(place) in running for place in places])
 
 
@@ -100,10 +104,9 @@ def heatmap_of(table: Table, *, row: str, column: str, value: str) -> Chart | No
     return Chart("heatmap", labels, series, table.columns[value], rows=[one.name for one in series])
 
 
-def _running(table: Table) -> frozenset[str]:
-    """Name the month, quarter and year that are not over at the moment of a table."""
-    day = table.as_of.date()
-    return frozenset((f"{day:%Y-%m}", f"{day:%Y}-Q{(day.month + 2) // 3}", f"{day:%Y}"))
+def _running(today: date) -> frozenset[str]:
+    """Name the month, quarter and year that are not over on a day."""
+    return frozenset((f"{today:%Y-%m}", f"{today:%Y}-Q{(today.month + 2) // 3}", f"{today:%Y}"))
 
 
 def label_of(cell: Cell, unit: str) -> str:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from babel import Locale
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_time
 from babel.numbers import (
     format_compact_currency,
     format_compact_decimal,
@@ -72,7 +72,7 @@ def month(value: Cell) -> str:
 
 def instant(value: datetime) -> str:
     """Give an instant to the minute."""
-    return str(format_datetime(value, "medium", locale=locale()))
+    return f"{format_date(value, 'medium', locale=locale())}, {format_time(value, 'short', locale=locale())}"
 
 
 def period(since: date, until: date) -> str:

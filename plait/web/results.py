@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -103,6 +103,10 @@ class Results:
     def peek(self, ask: Ask) -> Table | None:
         """Give an answer that is kept, without looking for it."""
         return self._tables.get(self._seen(ask)[0])
+
+    def local_day(self, at: datetime) -> date:
+        """Give the day of an instant in the home's zone."""
+        return self.timeline().settings.day(at.astimezone(UTC).replace(tzinfo=None))
 
     def key(self, ask: Ask) -> Hashable:
         """Give all that an answer depends on: with the language, all that anything made of it depends on."""

@@ -15,7 +15,9 @@ BOARD = Board(
             Question("satisfaction", {"by": "all"}), "score", "up", title="Net promoter score", where={"survey": "nps"}
         ),
         Figure(Question("revenue", {"by": "all"}), "revenue", "up"),
-        Figure(Question("existing_revenue_share", {"by": "all"}), "existing_share"),
+        Figure(
+            Question("existing_revenue_share", {"by": "all"}), "existing_share", title="Share of revenue from existing customers"
+        ),
         Figure(Question("bookings", {"by": "all"}), "amount", "up", title="Bookings"),
         Figure(Question("win_rate", {"by": "all"}), "win_rate", "up"),
         Figure(Question("acquisition_cost", {"by": "all"}), "cost_per_customer", "down"),

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_noop
 
-from plait.web.blocks import Board, Drawing, Figure, Question
+from plait.web.blocks import Board, Drawing, Figure, Listing, Question
 
 TRIAL = ("trial.started", "product.used", "deal.won")
 
@@ -42,14 +42,14 @@ BOARD = Board(
             Question("funnel", {"chain": TRIAL, "within_days": None}), gettext_noop("From trial to customer"), "funnel",
             ("entered",), x="step", span=4,
         ),
-        Drawing(
-            Question("pipeline", {"by": "product"}, over="now"), gettext_noop("Open pipeline by product"), "ranked",
-            ("amount",), span=6,
+        Listing(
+            Question("funnel", {"chain": TRIAL, "within_days": 90, "by": "quarter"}, over="now"),
+            gettext_noop("From trial to customer by quarter"),
+            ("cohort", "step", "entered", "rate", "rate_of_first", "open"), last=15, span=6,
         ),
-
-               Drawing(
-            Question("win_rate", {"by": "product"}), gettext_noop("Win rate by product"), "ranked",
-            ("win_rate",), span=6
+        Drawing(
+            Question("stage_velocity", {"start": "trial.started", "to": "deal.won", "by": "quarter"}, over="now"),
+            gettext_noop("Days from trial to customer"), "line", ("median_of_converted",), span=6,
         ),
     ),
 )  # fmt: skip

@@ -42,7 +42,7 @@ BOARD = Board(
             ("cohort", "won", "lost", "win_rate", "won_amount", "lost_amount"), last=0, span=6,
         ),
         Listing(
-            Question("pipeline", {"by": "product"}, over="now"), gettext_noop("Open pipeline by product"),
+            Question("pipeline", {"by": "channel"}, over="now"), gettext_noop("Open pipeline by channel"),
             ("cohort", "open", "amount", "win_rate", "expected", "coverage_needed"), last=0, span=6,
         ),
     ),

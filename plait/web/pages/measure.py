@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -46,7 +47,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
             request, "pages/measure.html", context | {"refused": refused, "form": _form(measure, request)}, status=400
         )
     table = answer(ask)
-    chart = drawn(table)
+    chart = drawn(table, results().local_day(table.as_of))
     context |= {
         "ask": ask, "table": table, "grid": grid_of(_first(table)), "chart": chart.told() if chart else None,
         "form": _form(measure, request), "remarks": [words.remark(text) for text in table.warnings],
@@ -96,7 +97,7 @@ def csv(request: HttpRequest, name: str) -> HttpResponse:
     return response
 
 
-def drawn(table: Table) -> Chart | None:
+def drawn(table: Table, today: date) -> Chart | None:
     """Draw any measure by the units of its columns: months as lines, names as ranked bars, shares over two as heat."""
     units, names = table.columns, list(table.columns)
     first = names[0]
@@ -112,7 +113,7 @@ def drawn(table: Table) -> Chart | None:
     kind: charts.Kind = (
         "line" if in_time and len(places) > MOST_BARS else "ranked" if not split and len(places) > 1 else "bar"
     )
-    return charts.chart_of(table, kind, alike, x=first, split=split)
+    return charts.chart_of(table, kind, alike, x=first, split=split, today=today)
 
 
 def _about(measure: Measure) -> dict[str, object]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from urllib.parse import urlencode
 
 from django import template
 from django.urls import reverse
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 
 from plait.web import formats, words
 from plait.web.results import Ask
 from plait.web.state import State
 
 register = template.Library()
+CODE = re.compile("`([^`]+)`")
 
 
 @register.filter
@@ -38,6 +42,12 @@ def instant(value: datetime) -> str:
 def count(value: int) -> str:
     """Give a count as people write it."""
     return formats.shown(value, "rows")
+
+
+@register.filter
+def coded(text: str) -> SafeString:
+    """Show what stands between backticks as code."""
+    return mark_safe(CODE.sub(r"<code>\1</code>", escape(text)))  # noqa: S308 - escaped just before
 
 
 @register.filter
