@@ -10,7 +10,7 @@ from urllib.parse import urlparse
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, StorageState
-from served import browser, chromium, demo_home, log_in, look, served, settled
+from served import PATIENCE, browser, chromium, demo_home, log_in, look, served, settled
 
 pytestmark = [
     pytest.mark.browser,
@@ -22,7 +22,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 PICTURES = Path(__file__).parents[2] / "build" / "pictures"
-PAGES = ("/boards/company/", "/boards/lifecycle/", "/boards/revenue/", "/measures/", "/measures/win_rate/?by=quarter")
+OLIST = Path(__file__).parents[3] / "shared" / "data" / "olist"
+PAGES = ("/boards/company/", "/boards/revenue/", "/accounts/", "/measures/", "/measures/win_rate/?by=quarter", "/data/")
 SERIOUS = ("serious", "critical")
 
 
@@ -67,6 +68,7 @@ def seen(cleo: StorageState, opened: Browser) -> Iterator[Seen]:
     context = opened.new_context(
         viewport={"width": 1440, "height": 900}, locale="en", color_scheme="light", storage_state=cleo
     )
+    context.set_default_timeout(PATIENCE)
     yield Seen(context.new_page())
     context.close()
 
@@ -92,7 +94,7 @@ def test_a_page_is_whole_accessible_and_asks_nobody_else(
     assert seen.hosts == {urlparse(address).netloc}
 
 
-@pytest.mark.parametrize("width", [390, 768, 1440])
+@pytest.mark.parametrize("width", [390, 768])
 @pytest.mark.parametrize("path", PAGES)
 def test_nothing_is_wider_than_the_screen(desk: tuple[str, str], seen: Seen, path: str, width: int) -> None:
     seen.page.set_viewport_size({"width": width, "height": 900})
@@ -101,7 +103,7 @@ def test_nothing_is_wider_than_the_screen(desk: tuple[str, str], seen: Seen, pat
     picture(seen.page, f"{path.strip('/').replace('/', '-').split('?')[0]}-{width}")
 
 
-@pytest.mark.parametrize(("language", "heading"), [("en", "Company"), ("fr", "Entreprise"), ("ko", "회사")])
+@pytest.mark.parametrize(("language", "heading"), [("en", "Company"), ("fr", "Entreprise"), ("ko", "전사")])
 def test_the_language_changes_and_the_filters_stay(
     desk: tuple[str, str], seen: Seen, language: str, heading: str
 ) -> None:
@@ -156,3 +158,40 @@ def test_keys_are_listed_and_work(desk: tuple[str, str], seen: Seen) -> None:
     page.keyboard.press("g")
     page.keyboard.press("m")
     page.wait_for_url("**/measures/")
+
+
+def test_the_story_of_an_account_is_told_and_filtered(desk: tuple[str, str], seen: Seen) -> None:
+    page = seen.page
+    look(page, f"{desk[0]}/accounts/?health=poor")
+    page.locator("table.grid tbody a").first.click()
+    page.wait_for_selector(".fact-department")
+    both = page.locator(".fact-department").count()
+    picture(page, "story")
+    page.locator("input[name=department][value=finance]").check()
+    page.wait_for_url("**department=finance**")
+    told = set(page.locator(".fact-department").all_inner_texts())
+    assert told == {"Finance"}
+    assert 0 < page.locator(".fact-department").count() < both
+    found = Axe().run(page).response["violations"]
+    assert [one["id"] for one in found if one["impact"] in SERIOUS] == []
+    assert seen.faults == []
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not OLIST.exists(), reason="the public data sets are not beside the checkout")
+def test_exports_are_brought_in_the_browser(desk: tuple[str, str], opened: Browser) -> None:
+    """Ida brings the public seller funnel: the job shows its progress, then what was stored; the next load adds 0."""
+    context = opened.new_context(viewport={"width": 1440, "height": 900}, locale="en")
+    page = context.new_page()
+    log_in(page, desk[0], "ida@demo.example", desk[1])
+    names = ("olist_marketing_qualified_leads_dataset.csv", "olist_closed_deals_dataset.csv")
+    for added in ("8,842", "0"):
+        look(page, f"{desk[0]}/data/upload/")
+        page.set_input_files("input[name=files]", [OLIST / name for name in names])
+        page.select_option("select[name=known]", "shipped:olist_funnel")
+        page.click("button[name=load]")
+        page.wait_for_url("**/jobs/**")
+        page.locator(".job-sum").wait_for(timeout=120_000)
+        picture(page, f"upload-{added}")
+        assert f"{added} facts added" in page.locator("main").inner_text()
+    context.close()

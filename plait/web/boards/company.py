@@ -16,7 +16,8 @@ BOARD = Board(
         ),
         Figure(Question("revenue", {"by": "all"}), "revenue", "up"),
         Figure(
-            Question("existing_revenue_share", {"by": "all"}), "existing_share", title="Share of revenue from existing customers"
+            Question("existing_revenue_share", {"by": "all"}), "existing_share",
+            title="Share of revenue from existing customers"
         ),
         Figure(Question("bookings", {"by": "all"}), "amount", "up", title="Bookings"),
         Figure(Question("win_rate", {"by": "all"}), "win_rate", "up"),

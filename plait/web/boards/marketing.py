@@ -29,7 +29,8 @@ BOARD = Board(
         Figure(Question("spend", {"by": "all"}), "spend"),
         Figure(Question("acquisition_cost", {"by": "all"}), "cost_per_customer", "down"),
         Figure(
-            Question("existing_revenue_share", {"by": "all"}), "existing_share", title="Share of revenue from existing customers"
+            Question("existing_revenue_share", {"by": "all"}), "existing_share",
+            title="Share of revenue from existing customers"
         ),
         Drawing(
             Question("spend", {"by": "channel"}), gettext_noop("Spend by channel"), "ranked", ("spend",), span=4

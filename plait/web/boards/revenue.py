@@ -14,7 +14,8 @@ BOARD = Board(
     blocks=(
         Figure(Question("revenue", {"by": "all"}), "revenue", "up"),
         Figure(
-            Question("existing_revenue_share", {"by": "all"}), "existing_share", title="Share of revenue from existing customers"
+            Question("existing_revenue_share", {"by": "all"}), "existing_share",
+            title="Share of revenue from existing customers"
         ),
         Figure(Question("recurring_revenue", over="now"), "end", "up", title="Recurring revenue a month"),
         Figure(Question("recurring_revenue", over="now"), "net_retention", "up"),
