@@ -349,7 +349,8 @@ def rebuild(home: Path) -> int:
 def open_home(home: Path, *, now: datetime) -> timeline.Timeline:
     """Open the timeline of a home for many questions, over the newest facts."""
     load_measures()
-    return _open(home, now, None)
+    opened = timeline.open_timeline(Store.open(home), now=now, hold=True)
+    return opened.until(opened.settings.newest(now))
 
 
 def stamp(home: Path) -> tuple[int, ...]:

@@ -19,11 +19,14 @@ from plait.failure import Misused, Unfit
 from plait.store import view_sql
 
 if TYPE_CHECKING:
+    import duckdb
     import ibis.expr.types as ir
     from ibis.backends import BaseBackend
 
 DUCKDB = "duckdb"
 SPARK_ADDRESS = ("spark://", "local")
+SELDOM = "/often=n/"  # the folder of the kinds that are not written by the million, see `plait.derived`
+HELD_ROWS = 1_000_000  # some 300 MB
 
 
 class UnknownEngine(Misused, ValueError):
@@ -42,9 +45,13 @@ class QueryFailed(Unfit, RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What measures may read: each name with its files and columns."""
+    """What measures may read: each name with its files and columns.
+
+    `held` names a table whose seldom kinds are worth holding in memory: whoever asks many questions reads them once.
+    """
 
     snapshots: Mapping[str, tuple[Snapshot, pa.Schema]]
+    held: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +99,32 @@ def _open_duckdb(tables: Tables, spill: Path) -> Engine:
     files = [name for snapshot, _ in tables.snapshots.values() for name in snapshot.files]
     for name, (snapshot, schema) in tables.snapshots.items():
         connection.execute(view_sql(name, snapshot, schema))
+        if name == tables.held:
+            _hold(connection, name, snapshot, schema)
     connection.execute(f"set allowed_paths = {duck.text_list(files)}")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return Engine(DUCKDB, backend)
+
+
+def _hold(connection: duckdb.DuckDBPyConnection, name: str, snapshot: Snapshot, schema: pa.Schema) -> None:
+    """Take the facts of seldom kinds into memory, where they are few enough: most questions read nothing else."""
+    seldom = tuple(file for file in snapshot.files if SELDOM in file)
+    if not seldom:
+        return
+    (rows,) = connection.execute(
+        f"select sum(num_rows) from parquet_file_metadata({duck.text_list(seldom)})"
+    ).fetchall()[0]
+    if rows > HELD_ROWS:
+        return
+    others = tuple(file for file in snapshot.files if SELDOM not in file)
+    columns = ", ".join(schema.names)
+    connection.execute(view_sql("seldom", Snapshot(snapshot.root, snapshot.version, seldom, 0), schema))
+    connection.execute(view_sql("often", Snapshot(snapshot.root, snapshot.version, others, 0), schema))
+    connection.execute(f"create temp table held as select {columns} from seldom")
+    connection.execute(
+        f"create or replace temp view {name} as select {columns} from held union all select {columns} from often"
+    )
 
 
 def _open_spark(address: str, tables: Tables) -> Engine:

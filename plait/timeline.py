@@ -161,12 +161,17 @@ class Timeline:
         return day.astimezone(UTC).replace(tzinfo=None) if day.tzinfo else day
 
 
-def open_timeline(store: Store, *, now: datetime, engine: str = DUCKDB) -> Timeline:
-    """Open the timeline of a home, brought up to date with its facts; `now` is the first instant not seen."""
+def open_timeline(store: Store, *, now: datetime, engine: str = DUCKDB, hold: bool = False) -> Timeline:
+    """Open the timeline of a home, brought up to date with its facts; `now` is the first instant not seen.
+
+    `hold` keeps facts of seldom kinds in memory, for whoever asks many questions.
+    """
     derived = Derived.open(store.home)
     refresh(store, derived)
     snapshot = derived.timeline.snapshot()
-    tables = Tables({"timeline": (snapshot, TIMELINE), "rejects": (store.refused(), REJECTS)})
+    tables = Tables(
+        {"timeline": (snapshot, TIMELINE), "rejects": (store.refused(), REJECTS)}, "timeline" if hold else None
+    )
     version = int(derived.timeline.metadata().get(FACTS_VERSION, 0))
     as_of = now.astimezone(UTC).replace(tzinfo=None)
     return Timeline(open_engine(engine, tables, store.spill), read_settings(store.home), version, as_of)

@@ -115,6 +115,8 @@ def test_the_language_changes_and_the_filters_stay(
     assert seen.page.url.endswith("?period=52w&compare=year")
     picture(seen.page, f"boards-company-{language}")
     assert seen.faults == []
+    seen.page.click(".languages button[value=en]")  # the choice follows her to the other tests
+    settled(seen.page)
 
 
 def test_a_number_opens_its_drawer_and_the_keyboard_closes_it(desk: tuple[str, str], seen: Seen) -> None:

@@ -39,6 +39,9 @@ OURS = {
     "JSON",
     "API",
     "OpenAPI",
+    "NPS",
+    "CSAT",
+    "GET",
 }
 ClientOf = Callable[[str], Client]
 

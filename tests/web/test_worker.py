@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -111,12 +112,23 @@ def test_the_worker_carries_out_a_job_and_ends_with_the_desk(tmp_path: Path) -> 
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="processes are found by /proc")
-def test_a_killed_desk_takes_its_worker_with_it_and_the_next_one_loads_every_fact_once(tmp_path: Path) -> None:
+def test_a_killed_desk_takes_its_worker_with_it(tmp_path: Path) -> None:
+    home = home_with_a_job(tmp_path, 100)
+    with serving(home) as process:
+        until(lambda: job(home)[0] == "done", 60)
+        process.kill()
+        until(lambda: not workers(process.pid), 15)
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="processes are found by /proc")
+def test_a_job_that_a_crash_cut_off_is_done_by_the_next_desk(tmp_path: Path) -> None:
+    """Desk and worker die in the middle of a load, as when the machine does: the next ones load every fact once."""
     home = home_with_a_job(tmp_path, 1_000_000)
     with serving(home) as process:
         until(lambda: job(home)[0] == "running" and job(home)[1] > 0, 90)
+        for number in workers(process.pid):
+            os.kill(int(number), signal.SIGKILL)
         process.kill()
-        until(lambda: not workers(process.pid), 15)
     assert job(home)[0] == "running", "nobody could say that it ended"
     with serving(home):
         until(lambda: job(home)[0] == "done", 180)
