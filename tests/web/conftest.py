@@ -20,12 +20,18 @@ from plait.web import boot
 
 HOME = Path(tempfile.mkdtemp(prefix="plait-web-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
-os.environ["PLAIT_HOSTS"] = "testserver,localhost,127.0.0.1"
-boot.configure(HOME, local=True)
-settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # Argon2 is slow on purpose
 
 PASSWORD = "plait-for-tests"  # noqa: S105 - of people who exist in tests only
 NOW = datetime(2026, 7, 2, tzinfo=UTC)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set the desk up for a home of this process; where tests are spread over several, not in the one that spreads."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        return  # else its environment, and so its home, would be everybody's
+    os.environ["PLAIT_HOSTS"] = "testserver,localhost,127.0.0.1"
+    boot.configure(HOME, local=True)
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # Argon2 is slow on purpose
 
 
 @pytest.fixture(scope="session")
