@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
+from time import monotonic
 
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
@@ -14,6 +16,8 @@ from plait.timeline import UnknownAccount
 from plait.web.pages import fault
 from plait.web.state import BadState
 
+ACTIVITY_EVERY = 60.0  # seconds
+SESSIONS_NOTED = 10_000
 Answer = Callable[[HttpRequest], HttpResponse]
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -46,6 +50,25 @@ def language_of_the_reader(answer: Answer) -> Answer:
         response = answer(request)
         response.headers.setdefault("Content-Language", translation.get_language() or settings.LANGUAGE_CODE)
         return response
+
+    return respond
+
+
+def note_activity(answer: Answer) -> Answer:
+    """Write down when and from where a session was last seen, once a minute at most: a page that only reads writes not.
+
+    A write at every request would make readers wait for one another where the database is a file.
+    """
+    noted: dict[str, float] = {}
+
+    def respond(request: HttpRequest) -> HttpResponse:
+        session, now = request.session.session_key, monotonic()
+        if session and request.user.is_authenticated and now - noted.get(session, -ACTIVITY_EVERY) >= ACTIVITY_EVERY:
+            if len(noted) > SESSIONS_NOTED:
+                noted.clear()
+            noted[session] = now
+            UserSession.objects.create_from_request(request)
+        return answer(request)
 
     return respond
 
