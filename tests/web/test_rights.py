@@ -56,7 +56,7 @@ def examples(persona: Callable[[str], User], home: Path) -> Examples:  # noqa: A
         "withdraw_invitation": {"number": invited.pk}, "invitation": {"secret": "no-such-secret"},
         "job": {"number": job.pk}, "job_progress": {"number": job.pk}, "job_cancel": {"number": job.pk},
         "end_session": {"number": 1}, "measure": {"name": "win_rate"},
-        "rows": {"name": "win_rate"}, "drawer": {"name": "win_rate"},
+        "history": {"name": "win_rate"}, "rows": {"name": "win_rate"}, "drawer": {"name": "win_rate"},
         "behind": {"name": "win_rate"},
         "csv": {"name": "win_rate"}, "person": {"number": mara.pk},
         "deactivate": {"number": mara.pk}, "reactivate": {"number": mara.pk}, "reset_factor": {"number": mara.pk},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
@@ -13,9 +14,9 @@ from django.utils.translation import gettext_noop
 
 from plait import desk, report
 from plait.facts import DEPARTMENTS
-from plait.measure import DATE_UNITS, BadOption, Measure, Option, Table
+from plait.measure import DATE_UNITS, BadOption, Cell, Measure, Option, Table
 from plait.web import charts, words
-from plait.web.blocks import grid_of, is_number
+from plait.web.blocks import cell_text, grid_of, is_number
 from plait.web.charts import Chart
 from plait.web.people.rights import may, permit
 from plait.web.rail import Rail
@@ -25,6 +26,7 @@ ROWS_BEHIND = 50
 DRAWN = ("money", "share", "ratio", "days", "points", "months")  # the units that say most, before counts
 MOST_SERIES, MOST_BARS = 4, 2
 ROWS_SHOWN = 500
+HISTORY = 7  # months back
 
 
 def catalogue(request: HttpRequest) -> HttpResponse:
@@ -76,6 +78,19 @@ def rows(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "parts/grid.html", {"ask": ask, "grid": grid_of(_first(answer(ask)))})
 
 
+def history(request: HttpRequest, name: str) -> HttpResponse:
+    """Show what the newest row of an answer was as of the first day of each month before."""
+    ask = ask_of(user_of(request), name, request.GET)
+    now = answer(ask)
+    numbers = [column for column, unit in now.columns.items() if is_number(unit)]
+    told = [(day, _subject(answer(replace(ask, as_of=day)), now)) for day in _month_begins(now)]
+    context = {
+        "heads": [words.label(column) for column in numbers], "subject": _named(now),
+        "rows": [(day, [_told(row, column, now) for column in numbers]) for day, row in told],
+    }  # fmt: skip
+    return render(request, "parts/history.html", context)
+
+
 def behind(request: HttpRequest, name: str) -> HttpResponse:
     """Show the facts that a number was read from, the newest first."""
     user = user_of(request)
@@ -116,6 +131,39 @@ def drawn(table: Table, today: date) -> Chart | None:
     return charts.chart_of(table, kind, alike, x=first, split=split, today=today)
 
 
+def _month_begins(table: Table) -> list[date]:
+    """Give the first days of the months before the moment of a table, the newest first."""
+    day = results().local_day(table.as_of)
+    months = [day.year * 12 + day.month - 1 - back for back in range(HISTORY)]
+    return [first for number in months if (first := date(number // 12, number % 12 + 1, 1)) <= day]
+
+
+def _keys(table: Table) -> list[str]:
+    return [column for column, unit in table.columns.items() if not is_number(unit)]
+
+
+def _named(table: Table) -> str:
+    """Name the newest row of a table."""
+    if not table.rows:
+        return ""
+    row = table.records()[-1]
+    return ", ".join(cell_text(row[column], table.columns[column], None) for column in _keys(table))
+
+
+def _subject(table: Table, now: Table) -> Mapping[str, Cell]:
+    """Find the row of an earlier answer that is the newest row of today's."""
+    if not now.rows:
+        return {}
+    wanted = now.records()[-1]
+    same = [row for row in table.records() if all(row[column] == wanted[column] for column in _keys(now))]
+    return same[0] if same else {}
+
+
+def _told(row: Mapping[str, Cell], column: str, table: Table) -> str:
+    currency = row.get("currency")
+    return cell_text(row.get(column), table.columns[column], str(currency) if currency else None)
+
+
 def _about(measure: Measure) -> dict[str, object]:
     return {"paragraphs": words.paragraphs(measure), "units": list(measure.columns.items())}
 
@@ -153,6 +201,7 @@ URLS = [
     path("measures/<slug:name>/", page, name="measure"),
     path("measures/<slug:name>/drawer/", drawer, name="drawer"),
     path("measures/<slug:name>/rows/", rows, name="rows"),
+    path("measures/<slug:name>/history/", history, name="history"),
     path("measures/<slug:name>/facts/", behind, name="behind"),
     path("measures/<slug:name>/csv/", csv, name="csv"),
 ]
