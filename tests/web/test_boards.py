@@ -12,10 +12,12 @@ from django.test import Client
 from plait import desk
 from plait.measure import known_measure
 from plait.timeline import Scope
+from plait.web import words
 from plait.web.blocks import Board, Figure
 from plait.web.board import all_boards
 from plait.web.reader import first_day_not_seen, results
 from plait.web.state import read_state
+from plait.web.templatetags.plait import coded
 
 ClientOf = Callable[[str], Client]
 BOARDS = list(all_boards().values())
@@ -43,9 +45,8 @@ def test_every_number_of_a_board_opens_the_drawer_that_holds_it(board: Board, cl
             assert len(where) == 1
             drawer = client.get(unquote(where[0].replace("&amp;", "&")))
             assert drawer.status_code == 200
-            assert known_measure(block.question.measure).means.split("\n")[0] in drawer.content.decode().replace(
-                "&#x27;", "'"
-            )
+            head = words.paragraphs(known_measure(block.question.measure))[0]
+            assert coded(head) in drawer.content.decode()
 
 
 @pytest.mark.parametrize("board", HOMES, ids=lambda board: board.name)
