@@ -107,6 +107,10 @@ class DurableTable:
         """Give the newest version."""
         return int(self.handle().version())
 
+    def columns(self) -> set[str]:
+        """Name the columns of the newest version."""
+        return {field.name for field in self.handle().schema().fields}
+
     def snapshot(self, version: int | None = None) -> Snapshot:
         """List the Parquet files of a version; a version whose files were vacuumed is refused."""
         table = self.handle(version)

@@ -7,6 +7,7 @@ of the accounts that it changed; all of it can be built again from the facts, wi
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +18,7 @@ import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
 from plait import duck, identity
-from plait.delta import DataFile, DurableTable, Snapshot, TornTable, locked
+from plait.delta import DataFile, DurableTable, Snapshot, TornTable, locked, mark_of
 from plait.facts import OFTEN
 from plait.settings import Settings, read_settings
 from plait.store import FACTS, Store, view_sql
@@ -32,6 +33,7 @@ TIMELINE = pa.schema(
         ("often", pa.string()),  # y for the kinds of `OFTEN`, n for all others
     ]
 )
+PARTITIONS, STATISTICS = ("bucket", "often"), ("occurred_at", "recorded_at", "kind")
 FACTS_A_BUCKET = 1_000_000
 NOBODY = "nobody"  # the bucket of facts that concern no known customer
 FACTS_VERSION, SETTINGS = "plait.facts_version", "plait.settings"  # what a timeline was built from
@@ -49,7 +51,7 @@ class Derived:
     def open(cls, home: Path) -> Derived:
         """Open the derived tables of a home."""
         return cls(
-            DurableTable.open(home / "timeline", TIMELINE, ("bucket", "often"), ("occurred_at", "recorded_at", "kind")),
+            _open_timeline(home),
             DurableTable.open(home / "identity", identity.IDENTITY),
             DurableTable.open(home / "nodes", identity.NODES, (), ("scope", "name")),
         )
@@ -58,6 +60,18 @@ class Derived:
         """Delete the files that no kept version names."""
         for table in (self.timeline, self.identity, self.nodes):
             table.clean()
+
+
+def _open_timeline(home: Path) -> DurableTable:
+    """Open the timeline; one that an older plait has laid out otherwise is taken away, as it is made from the facts."""
+    path = home / "timeline"
+    with locked(home / "locks" / ".layout"):
+        table = DurableTable.open(path, TIMELINE, PARTITIONS, STATISTICS)
+        if table.columns() == set(TIMELINE.names):
+            return table
+        mark_of(path).unlink(missing_ok=True)
+        shutil.rmtree(path)
+        return DurableTable.open(path, TIMELINE, PARTITIONS, STATISTICS)
 
 
 def refresh(store: Store, derived: Derived, *, everything: bool = False) -> bool:

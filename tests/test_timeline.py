@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from homes import NOW, stored
 from stories import draw_facts, told
 
 from plait import derived, desk, identity
-from plait.delta import DurableTable
+from plait.delta import DurableTable, mark_of
 from plait.derived import TIMELINE, Derived
 from plait.engine import QueryFailed
 from plait.facts import Fact
@@ -249,3 +251,16 @@ def test_a_query_that_fails_is_told_with_its_text(seoul: Path) -> None:
             open_timeline(Store.open(seoul), now=NOW).table(broken)
     finally:
         del registry["broken"]
+
+
+def test_a_timeline_of_an_older_layout_is_made_again(tmp_path: Path) -> None:
+    """A home whose timeline has other columns answers as before: the facts are all that it needs."""
+    store = stored(tmp_path, told("acme 2026-01-01 lead.mql\nacme 2026-01-02 deal.won 5 EUR object_id=d1"))
+    before = desk.show(tmp_path, "bookings", now=NOW).rows
+    shutil.rmtree(tmp_path / "timeline")
+    mark_of(tmp_path / "timeline").unlink()
+    older = pa.schema([field for field in TIMELINE if field.name != "often"])
+    DurableTable.open(tmp_path / "timeline", older, ("bucket",))
+    assert desk.show(tmp_path, "bookings", now=NOW).rows == before
+    assert before
+    assert desk.verify(store.home) == []
