@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_noop
 
 from plait.web.blocks import Board, Drawing, Figure, Listing, Question
+from plait.web.boards._customers import NPS
 
 BOARD = Board(
     name="company",
@@ -11,9 +12,7 @@ BOARD = Board(
     area="company",
     place=0,
     blocks=(
-        Figure(
-            Question("satisfaction", {"by": "all"}), "score", "up", title="Net promoter score", where={"survey": "nps"}
-        ),
+        NPS,
         Figure(Question("revenue", {"by": "all"}), "revenue", "up"),
         Figure(
             Question("existing_revenue_share", {"by": "all"}), "existing_share",

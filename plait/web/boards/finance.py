@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_noop
 
 from plait.web.blocks import Board, Drawing, Figure, Listing, Question
+from plait.web.boards._customers import NPS
 
 BOARD = Board(
     name="finance",
@@ -12,9 +13,7 @@ BOARD = Board(
     place=5,
     department="finance",
     blocks=(
-        Figure(
-            Question("satisfaction", {"by": "all"}), "score", "up", title="Net promoter score", where={"survey": "nps"}
-        ),
+        NPS,
         Figure(Question("revenue", {"by": "all"}), "revenue", "up"),
         Figure(
             Question("revenue", {"by": "all", "basis": "payment"}), "revenue", "up",

@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_noop
 
 from plait.web.blocks import Board, Drawing, Figure, Listing, Question
+from plait.web.boards._customers import CSAT, NPS
 
 BOARD = Board(
     name="hr",
@@ -12,13 +13,8 @@ BOARD = Board(
     place=7,
     department="hr",
     blocks=(
-        Figure(
-            Question("satisfaction", {"by": "all"}), "satisfied", "up", title="Satisfied with a contact (CSAT)",
-            where={"survey": "csat"},
-        ),
-        Figure(
-            Question("satisfaction", {"by": "all"}), "score", "up", title="Net promoter score", where={"survey": "nps"}
-        ),
+        CSAT,
+        NPS,
         Figure(Question("pipeline", over="now"), "open", title="Open deals"),
         Figure(Question("bookings", {"by": "all"}), "deals", "up", title="Deals won"),
         Figure(Question("win_rate", {"by": "all"}), "win_rate", "up"),

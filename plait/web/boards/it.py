@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_noop
 
 from plait.web.blocks import Board, Drawing, Figure, Listing, Question
+from plait.web.boards._customers import NPS
 
 BOARD = Board(
     name="it",
@@ -12,9 +13,7 @@ BOARD = Board(
     place=6,
     department="it",
     blocks=(
-        Figure(
-            Question("satisfaction", {"by": "all"}), "score", "up", title="Net promoter score", where={"survey": "nps"}
-        ),
+        NPS,
         Figure(Question("source_health", over="now"), "facts", title="Facts of the CRM", where={"source": "crm"}),
         Figure(
             Question("source_health", over="now"), "days_since", "down", title="Days since the CRM's last fact",

@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_noop
 
 from plait.web.blocks import Board, Drawing, Figure, Listing, Question
+from plait.web.boards._customers import NPS
 
 BOARD = Board(
     name="lifecycle",
@@ -12,9 +13,7 @@ BOARD = Board(
     place=20,
     key="l",
     blocks=(
-        Figure(
-            Question("satisfaction", {"by": "all"}), "score", "up", title="Net promoter score", where={"survey": "nps"}
-        ),
+        NPS,
         Figure(
             Question("stage_stock", over="now"), "accounts", "up", title="Customers", where={"stage": "expand"}
         ),

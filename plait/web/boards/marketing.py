@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_noop
 
 from plait.web.blocks import Board, Drawing, Figure, Listing, Question
+from plait.web.boards._customers import NPS
 
 LEADS = ("lead.created", "lead.mql", "lead.sal", "lead.sql", "deal.won")
 
@@ -14,9 +15,7 @@ BOARD = Board(
     place=1,
     department="marketing",
     blocks=(
-        Figure(
-            Question("satisfaction", {"by": "all"}), "score", "up", title="Net promoter score", where={"survey": "nps"}
-        ),
+        NPS,
         Figure(
             Question("funnel", {"chain": LEADS, "within_days": None}), "entered", "up",
             title="Marketing qualified leads",

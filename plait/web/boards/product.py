@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_noop
 
 from plait.web.blocks import Board, Drawing, Figure, Listing, Question
+from plait.web.boards._customers import NPS, REVIEWS
 
 TRIAL = ("trial.started", "product.used", "deal.won")
 
@@ -14,12 +15,8 @@ BOARD = Board(
     place=4,
     department="product",
     blocks=(
-        Figure(
-            Question("satisfaction", {"by": "all"}), "mean", "up", title="Public reviews", where={"survey": "review"}
-        ),
-        Figure(
-            Question("satisfaction", {"by": "all"}), "score", "up", title="Net promoter score", where={"survey": "nps"}
-        ),
+        REVIEWS,
+        NPS,
         Figure(
             Question("funnel", {"chain": TRIAL, "within_days": None}), "entered", "up", title="Trials started",
             where={"step": "trial.started"},

@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_noop
 
 from plait.web.blocks import Board, Drawing, Figure, Listing, Question
+from plait.web.boards._customers import NPS
 
 BOARD = Board(
     name="sales",
@@ -12,9 +13,7 @@ BOARD = Board(
     place=2,
     department="sales",
     blocks=(
-        Figure(
-            Question("satisfaction", {"by": "all"}), "score", "up", title="Net promoter score", where={"survey": "nps"}
-        ),
+        NPS,
         Figure(Question("bookings", {"by": "all"}), "amount", "up", title="Bookings"),
         Figure(Question("bookings", {"by": "all"}), "deals", "up", title="Deals won"),
         Figure(Question("win_rate", {"by": "all"}), "win_rate", "up"),

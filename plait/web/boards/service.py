@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_noop
 
 from plait.web.blocks import Board, Drawing, Figure, Listing, Question
+from plait.web.boards._customers import CSAT, NPS, REVIEWS
 
 BOARD = Board(
     name="service",
@@ -12,16 +13,9 @@ BOARD = Board(
     place=3,
     department="service",
     blocks=(
-        Figure(
-            Question("satisfaction", {"by": "all"}), "satisfied", "up", title="Satisfied with a contact (CSAT)",
-            where={"survey": "csat"},
-        ),
-        Figure(
-            Question("satisfaction", {"by": "all"}), "score", "up", title="Net promoter score", where={"survey": "nps"}
-        ),
-        Figure(
-            Question("satisfaction", {"by": "all"}), "mean", "up", title="Public reviews", where={"survey": "review"}
-        ),
+        CSAT,
+        NPS,
+        REVIEWS,
         Figure(Question("recurring_revenue", over="now"), "gross_retention", "up"),
         Figure(Question("recurring_revenue", over="now"), "logo_churn", "down"),
         Figure(Question("recurring_revenue", over="now"), "accounts_lost", "down"),
