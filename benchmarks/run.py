@@ -196,7 +196,7 @@ def measures(given: argparse.Namespace) -> str:
     timeline = open_timeline(store, now=RECORDED_AT.replace(tzinfo=UTC))
     connection = timeline.engine.backend.con
     connection.execute(f"set variable as_of = timestamp '{timeline.as_of}'")
-    connection.execute(f"set variable today = date '{timeline.facts().today}'")
+    connection.execute(f"set variable today = date '{timeline.settings.day(timeline.as_of)}'")
     connection.execute("create temp view seen as from timeline where occurred_at < getvariable('as_of')")
     only = given.only.split(",") if given.only else None
     lines = []

@@ -16,7 +16,7 @@ from plait.delta import locked, mark_of
 from plait.derived import Derived, refresh
 from plait.engine import DUCKDB
 from plait.facts import CURRENCIES, nearest
-from plait.failure import Unfit
+from plait.failure import Said, Unfit
 from plait.measure import Measure, Table, known_measure, registry
 from plait.measures import load_measures
 from plait.settings import FILE, BadSettings, Settings, read_settings, write_settings
@@ -38,7 +38,14 @@ class NothingToLoad(Unfit, ValueError):
 
     def __init__(self, folder: Path, mapping: SourceMapping) -> None:
         patterns = ", ".join(pattern for file in mapping.files for pattern in file.patterns)
-        super().__init__(f"nothing in {folder} fits the patterns of {mapping.name}; it reads: {patterns}.")
+        super().__init__(
+            Said(
+                "nothing in {folder} fits the patterns of {mapping}; it reads: {patterns}.",
+                folder=str(folder),
+                mapping=mapping.name,
+                patterns=patterns,
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +230,9 @@ def query(
     """Give the query that answers a measure, without running it."""
     load_measures()
     measure = known_measure(name)
-    return _open(home, now, as_of, engine).ask(measure, **(options or {})).sql
+    read = measure.read_options(options or {})
+    opened = _open(home, now, as_of, engine)
+    return opened.query(opened.ask(measure, read).sql, read)
 
 
 def board(

@@ -7,7 +7,7 @@ exactly the same rows.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ DUCKDB = "duckdb"
 SPARK_ADDRESS = ("spark://", "local")
 SELDOM = "/often=n/"  # the folder of the kinds that are not written by the million, see `plait.derived`
 HELD_ROWS = 1_000_000  # some 300 MB
+TOLD = 1_000  # small answers kept
 
 
 class UnknownEngine(Misused, ValueError):
@@ -60,6 +61,7 @@ class Engine:
 
     name: str
     backend: BaseBackend
+    told: dict[str, pa.Table] = field(default_factory=dict)
 
     def table(self, name: str) -> ir.Table:
         """Give one of the tables as an expression."""
@@ -79,6 +81,14 @@ class Engine:
         fetched = self.backend.raw_sql(sql)
         answer: pa.Table = fetched.to_arrow_table() if self.name == DUCKDB else fetched.toArrow()
         return answer
+
+    def run_once(self, sql: str) -> pa.Table:
+        """Run a query with a small answer, once: over fixed versions of the tables it stays the same."""
+        if sql not in self.told:
+            if len(self.told) >= TOLD:
+                self.told.clear()
+            self.told[sql] = self.run_sql(sql)
+        return self.told[sql]
 
 
 def open_engine(name: str, tables: Tables, spill: Path) -> Engine:
@@ -121,7 +131,7 @@ def _hold(connection: duckdb.DuckDBPyConnection, name: str, snapshot: Snapshot, 
     columns = ", ".join(schema.names)
     connection.execute(view_sql("seldom", Snapshot(snapshot.root, snapshot.version, seldom, 0), schema))
     connection.execute(view_sql("often", Snapshot(snapshot.root, snapshot.version, others, 0), schema))
-    connection.execute(f"create temp table held as select {columns} from seldom")
+    connection.execute(f"create temp table held as select {columns} from seldom order by kind, occurred_at")
     connection.execute(
         f"create or replace temp view {name} as select {columns} from held union all select {columns} from often"
     )

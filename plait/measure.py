@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from plait.facts import DEPARTMENTS, KINDS, OFTEN, nearest
-from plait.failure import Misused
+from plait.failure import Misused, Said
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -29,6 +29,12 @@ DATE_UNITS = frozenset({"day", "month"})
 FLOAT_UNITS = frozenset({"share", "score", "ratio", "days", "months", "points"})  # a score is -1 to 1, read times 100
 MONEY_UNIT = "money"  # in the major unit of the row's `currency` column
 
+# A day that a measure is given: a value of the query, so that one query does for all days. As an option it is a date.
+if TYPE_CHECKING:
+    Day: TypeAlias = ir.DateScalar
+else:
+    Day = date
+
 Cell: TypeAlias = str | int | float | Decimal | date | None
 
 
@@ -37,7 +43,11 @@ class UnknownMeasure(Misused, LookupError):
 
     def __init__(self, name: str, known: Iterator[str]) -> None:
         names = list(known)
-        super().__init__(f"no measure {name!r}; {nearest(name, names)}`plait measures` lists all {len(names)}.")
+        says = Said(
+            "no measure {name!r}; {hint}`plait measures` lists all {n}.",
+            name=name, hint=nearest(name, names), n=len(names),
+        )  # fmt: skip
+        super().__init__(says)
 
 
 class BadOption(Misused, ValueError):
@@ -60,14 +70,14 @@ class Facts:
     stand, and `occurred_on`, the local day in the firm's time zone; `often` (y or n) tells whether the kind is one of
     `plait.facts.OFTEN`, which lie in files of their own. `rejects` holds the refused rows
     (`plait.facts.Refusal` and `recorded_at`). `as_of` is an instant in naive UTC, the first one not seen; `today` its
-    local day. `currency` is the currency the firm reports in, None when it has named none. `read` collects the kinds
-    that a measure has asked for.
+    local day; both are values of the query, not of Python. `currency` is the currency the firm reports in, None when it
+    has named none. `read` collects the kinds that a measure has asked for.
     """
 
     table: ir.Table
     rejects: ir.Table
-    as_of: datetime
-    today: date
+    as_of: ir.TimestampScalar
+    today: ir.DateScalar
     currency: str | None = None
     read: set[str] = field(default_factory=set)
 
@@ -97,21 +107,11 @@ class Caution:
     names: Mapping[str, str] = field(default_factory=dict)
 
 
-class Remark(str):
-    """A caution that holds, as the sentence people read; its parts are kept so that it can be said in any language."""
-
-    __slots__ = ("n", "names", "says", "some")
-    says: str
-    n: int
-    some: tuple[str, ...]
-    names: Mapping[str, str]
-
-    def __new__(cls, says: str, n: int, some: tuple[str, ...], names: Mapping[str, str]) -> Self:
-        """Say `says` of `n` rows, of which `some` are the first."""
-        examples = ", ".join(some) + (" and others" if n > len(some) else "")
-        remark = super().__new__(cls, says.format(n=n, some=examples, **names))
-        remark.says, remark.n, remark.some, remark.names = says, n, some, names
-        return remark
+def remark(says: str, names: Mapping[str, str], *, n: int, some: Sequence[str]) -> Said:
+    """Say a caution that holds for `n` rows, of which `some` are the first."""
+    first = ", ".join(some)
+    examples = Said("{first} and others", first=first) if n > len(some) else first
+    return Said(says, n=n, some=examples, **{name: Said(text) for name, text in names.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,21 +163,28 @@ class Option:
             raise self._refused(value) from None
 
     def _refused(self, value: object) -> BadOption:
-        return BadOption(f"option {self.name} cannot be {value!r}; allowed: {self.allowed()}.")
+        return BadOption(
+            Said(
+                "option {name} cannot be {value!r}; allowed: {allowed}.",
+                name=self.name,
+                value=value,
+                allowed=self.allowed(),
+            )
+        )
 
     def allowed(self) -> str:
         """Say in words what the option takes."""
         words = {
-            int: "a whole number",
-            float: "a number",
-            str: "a text",
-            bool: "yes or no",
-            date: "a day like 2026-01-31",
+            int: Said("a whole number"),
+            float: Said("a number"),
+            str: Said("a text"),
+            bool: Said("yes or no"),
+            date: Said("a day like 2026-01-31"),
         }
-        said = ", ".join(self.choices) or words.get(self.type, "names separated by commas")
+        said = ", ".join(self.choices) or words.get(self.type, Said("names separated by commas"))
         if self.bounds:
-            said += f" from {self.bounds.least} to {self.bounds.most}"
-        return said + (", or none" if self.optional else "")
+            said = Said("{what} from {least} to {most}", what=said, least=self.bounds.least, most=self.bounds.most)
+        return Said("{what}, or none", what=said) if self.optional else said
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +210,15 @@ class Measure:
         """Check and complete the options that somebody gave."""
         for name in given:
             if name not in self.options:
-                has = ", ".join(self.options) or "none"
+                hint, has = nearest(name, list(self.options)), ", ".join(self.options) or Said("none")
                 raise BadOption(
-                    f"{self.name} has no option {name!r}; {nearest(name, list(self.options))}it has: {has}."
+                    Said(
+                        "{measure} has no option {name!r}; {hint}it has: {has}.",
+                        measure=self.name,
+                        name=name,
+                        hint=hint,
+                        has=has,
+                    )
                 )
         return {
             name: option.read(given[name]) if name in given else option.default for name, option in self.options.items()
@@ -213,7 +226,10 @@ class Measure:
 
     def answer(self, facts: Facts, options: Mapping[str, object]) -> Answer:
         """Build the answer's expression; nothing is run yet."""
-        built = self.build(facts, **options)
+        import ibis
+
+        given = {name: ibis.literal(value) if isinstance(value, date) else value for name, value in options.items()}
+        built = self.build(facts, **given)
         return built if isinstance(built, Answer) else Answer(built)
 
 
@@ -287,7 +303,10 @@ def known_measure(name: str) -> Measure:
 def known_kind(name: str) -> Kind:
     """Find a kind by name, or raise `BadOption` with the nearest one."""
     if name not in KINDS:
-        raise BadOption(f"no kind {name!r}; {nearest(name, KINDS)}docs/kinds.md lists all {len(KINDS)}.")
+        says = Said(
+            "no kind {name!r}; {hint}docs/kinds.md lists all {n}.", name=name, hint=nearest(name, KINDS), n=len(KINDS)
+        )
+        raise BadOption(says)
     return KINDS[name]
 
 

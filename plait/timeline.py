@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -16,8 +16,8 @@ import pyarrow as pa
 from plait import duck, identity
 from plait.derived import FACTS_VERSION, TIMELINE, Derived, refresh
 from plait.engine import DUCKDB, Engine, QueryFailed, Tables, open_engine
-from plait.failure import Unfit
-from plait.measure import FLOAT_UNITS, MONEY_UNIT, TEXT_UNITS, Cell, Facts, Measure, Remark, Table
+from plait.failure import Said, Unfit
+from plait.measure import FLOAT_UNITS, MONEY_UNIT, TEXT_UNITS, Cell, Facts, Measure, Table, remark
 from plait.settings import Settings, read_settings
 from plait.store import REJECTS, Store, view_sql
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 SHOWN = 3  # examples beside a warning
+OPEN, AS_OF, TODAY = "day left open: ", "as_of", "today"  # how days that are left open stand in a query
 EXACT = Decimal("0.0001")  # money is kept to a hundredth of a cent and rounded once, where it is shown
 
 
@@ -44,10 +45,12 @@ EVERYTHING = Scope()
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A measure with its options made into queries: the rows, and the cautions beside them (None without one)."""
+    """A measure made into queries: the rows, and the cautions beside them (None without one).
+
+    The days are left open: the moment, and the options that are days. What the queries depend on is in `Timeline.kind`.
+    """
 
     measure: Measure
-    options: Mapping[str, object]
     sql: str
     cautions_sql: str | None
     says: tuple[tuple[str, Mapping[str, str]], ...]
@@ -95,41 +98,61 @@ class Timeline:
 
     def facts(self) -> Facts:
         """Give the view that measures read."""
+        import ibis
+
+        return self._before(ibis.literal(self.as_of), ibis.literal(self.settings.day(self.as_of)))
+
+    def _before(self, as_of: ir.TimestampScalar, today: ir.DateScalar) -> Facts:
         seen = self.engine.table("timeline")
-        seen = seen.filter(seen.occurred_at < self.as_of)
+        seen = seen.filter(seen.occurred_at < as_of)
         rejects = self.engine.table("rejects")
         if self.known_until is not None:
             seen = seen.filter(seen.recorded_at < self.known_until)
             rejects = rejects.filter(rejects.recorded_at < self.known_until)
         if self.scope.partners is not None:
             seen, rejects = seen.filter(seen.partner.isin(self.scope.partners)), rejects.limit(0)
-        return Facts(seen, rejects, self.as_of, self.settings.day(self.as_of), self.settings.currency)
+        return Facts(seen, rejects, as_of, today, self.settings.currency)
 
-    def ask(self, measure: Measure, **options: object) -> Question:
-        """Make the queries that answer a measure; nothing is run yet."""
-        read = measure.read_options(options)
-        answer = measure.answer(self.facts(), read)
+    def kind(self, measure: Measure, options: Mapping[str, object]) -> Hashable:
+        """Give all that a question's queries depend on, which is all but the facts and the days."""
+        told = tuple((name, OPEN if isinstance(value, date) else value) for name, value in sorted(options.items()))
+        return measure.name, measure.version, told, self.scope, self.known_until, self.settings.currency
+
+    def ask(self, measure: Measure, options: Mapping[str, object]) -> Question:
+        """Make the queries that answer a measure, for any days; nothing is run yet."""
+        days = {name: _open(name).cast("date") for name, value in options.items() if isinstance(value, date)}
+        facts = self._before(_open(AS_OF).cast("timestamp"), _open(TODAY).cast("date"))
+        answer = measure.answer(facts, {**options, **days})
         asked = [_asked(number, caution.where) for number, caution in enumerate(answer.cautions)]
         cautions = self.engine.sql(reduce(lambda one, other: one.union(other), asked)) if asked else None
         says = tuple((caution.says, caution.names) for caution in answer.cautions)
-        return Question(measure, read, self.engine.sql(answer.rows), cautions, says)
+        return Question(measure, self.engine.sql(answer.rows), cautions, says)
 
-    def answer(self, question: Question) -> Table:
-        """Answer a question that this timeline has made, or one of the same moment and scope over other facts."""
+    def answer(self, question: Question, options: Mapping[str, object]) -> Table:
+        """Answer a question of this `kind` for the days that the options say."""
         began = time.perf_counter()
-        measure = question.measure
+        measure, sql = question.measure, self.query(question.sql, options)
         try:
-            rows = _rows(self.engine.run_sql(question.sql), measure)
-            warnings = self._warnings(question)
+            rows = _rows(self.engine.run_sql(sql), measure)
+            warnings = self._warnings(question, options)
         except (duckdb.Error, pa.ArrowInvalid) as error:
-            raise QueryFailed(measure.name, question.sql, error) from error
+            raise QueryFailed(measure.name, sql, error) from error
         took = time.perf_counter() - began
         as_of = self.as_of.replace(tzinfo=UTC)
-        return Table(measure, as_of, self.version, question.options, rows, question.sql, warnings, took)
+        return Table(measure, as_of, self.version, options, rows, sql, warnings, took)
+
+    def query(self, sql: str, options: Mapping[str, object]) -> str:
+        """Write the days into a question's query."""
+        days = {AS_OF: self.as_of.isoformat(" "), TODAY: self.settings.day(self.as_of).isoformat()}
+        days |= {name: value.isoformat() for name, value in options.items() if isinstance(value, date)}
+        for name, day in days.items():
+            sql = sql.replace(f"'{OPEN}{name}'", f"'{day}'")
+        return sql
 
     def table(self, measure: Measure, **options: object) -> Table:
         """Answer a measure."""
-        return self.answer(self.ask(measure, **options))
+        read = measure.read_options(options)
+        return self.answer(self.ask(measure, read), read)
 
     def behind(self, measure: Measure, options: Mapping[str, object], *, limit: int, offset: int = 0) -> Behind:
         """Give the facts of the kinds that a measure reads, in its period where it has one."""
@@ -143,17 +166,17 @@ class Timeline:
         newest = told.order_by(told.occurred_at.desc(), told.source, told.id).limit(limit, offset=offset)
         return Behind(tuple(sorted(seen.read)), int(count), self.engine.run(newest).to_pylist())
 
-    def _warnings(self, question: Question) -> list[Remark]:
+    def _warnings(self, question: Question, options: Mapping[str, object]) -> list[Said]:
         """Say the cautions that hold, each with how many rows it holds for and the first of them, in one query."""
         if question.cautions_sql is None:
             return []
-        rows = self.engine.run_sql(question.cautions_sql).to_pylist()
+        rows = self.engine.run_once(self.query(question.cautions_sql, options)).to_pylist()
         found: dict[int, list[str]] = {}
         counts = {row["number"]: row["n"] for row in rows}
         for row in sorted(rows, key=lambda row: (row["number"], row["some"])):
             found.setdefault(row["number"], []).append(row["some"])
         said = [(*question.says[number], n, tuple(found[number])) for number, n in sorted(counts.items())]
-        return [Remark(says, n, some, names) for says, names, n, some in said]
+        return [remark(says, names, n=n, some=some) for says, names, n, some in said]
 
     def _instant(self, day: date | datetime) -> datetime:
         if not isinstance(day, datetime):
@@ -228,19 +251,29 @@ def find_account(store: Store, name: str, scope: Scope = EVERYTHING) -> str:
     if len(rows) == 1:
         return str(rows[0][0])
     if rows and scope.partners is None:
-        raise UnknownAccount(f"{name!r} is more than one account: {', '.join(str(row[0]) for row in rows)}; use an id.")
+        ids = ", ".join(str(row[0]) for row in rows)
+        raise UnknownAccount(Said("{name!r} is more than one account: {ids}; use an id.", name=name, ids=ids))
     raise unknown_account(name)
 
 
 def unknown_account(name: str) -> UnknownAccount:
     """Say that nobody knows an account, and how one is named."""
-    return UnknownAccount(f"no account {name!r}; give an id, a domain, a CRM id or the exact name it was entered with.")
+    return UnknownAccount(
+        Said("no account {name!r}; give an id, a domain, a CRM id or the exact name it was entered with.", name=name)
+    )
 
 
 def _accounts_named(db: duckdb.DuckDBPyConnection, store: Store, wanted: str) -> list[tuple[str]]:
     db.execute(view_sql("timeline", Derived.open(store.home).timeline.snapshot(), TIMELINE))
     named = "kind = 'account.created' and lower(text) = ? and account is not null"
     return db.execute(f"select distinct account from timeline where {named}", [wanted]).fetchall()
+
+
+def _open(name: str) -> ir.StringScalar:
+    """Give the place of a day in a query, until it is known which."""
+    import ibis
+
+    return ibis.literal(f"{OPEN}{name}")
 
 
 def _asked(number: int, where: ir.Table) -> ir.Table:

@@ -155,6 +155,11 @@ class Story:
         at = day if isinstance(day, datetime) else datetime(day.year, day.month, day.day)  # noqa: DTZ001
         return Story(self.facts, self.refusals, at.replace(tzinfo=None), self.currency, home=self.home)
 
+    @property
+    def today(self) -> date:
+        """The local day of the moment."""
+        return self.as_of.date()
+
     def seen(self) -> Facts:
         """What a measure sees."""
         self.built = self.built or self._build()
@@ -173,7 +178,7 @@ class Story:
         ]
         table = self.con.create_table("facts", fact_table(seen), overwrite=True)
         rejects = self.con.create_table("rejects", pa.Table.from_pylist(refused, REJECTS), overwrite=True)
-        return Facts(table, rejects, self.as_of, self.as_of.date(), self.currency)
+        return Facts(table, rejects, ibis.literal(self.as_of), ibis.literal(self.today), self.currency)
 
     def table(self, measure: Measure, **options: object) -> Table:
         """Answer a measure."""
@@ -195,8 +200,8 @@ class Story:
         """Run a check query: it reads `timeline`, `rejects` and the variables `as_of` and `today`."""
         seen, con = self.seen(), self.con.con
         con.execute("create or replace view timeline as from facts")
-        con.execute(f"set variable as_of = timestamp '{seen.as_of}'")
-        con.execute(f"set variable today = date '{seen.today}'")
+        con.execute(f"set variable as_of = timestamp '{self.as_of}'")
+        con.execute(f"set variable today = date '{self.today}'")
         answer: list[tuple[Any, ...]] = con.execute(query).fetchall()
         return answer
 

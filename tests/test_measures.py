@@ -12,13 +12,27 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
+import ibis
 import pytest
+from homes import NOW, stored
 from stories import Story, draw_facts, told
 
 from plait import measures
 from plait.facts import DEPARTMENTS
-from plait.measure import DATE_UNITS, FLOAT_UNITS, MONEY_UNIT, TEXT_UNITS, BadOption, Cell, Measure, Table, registry
+from plait.measure import (
+    DATE_UNITS,
+    FLOAT_UNITS,
+    MONEY_UNIT,
+    TEXT_UNITS,
+    BadOption,
+    Cell,
+    Facts,
+    Measure,
+    Table,
+    registry,
+)
 from plait.measures import load_measures
+from plait.timeline import Timeline, open_timeline
 
 CHECKS = Path(__file__).parent / "checks"
 AS_OF = datetime(2025, 6, 1)  # noqa: DTZ001 - measures see naive UTC
@@ -167,3 +181,35 @@ def test_a_story_reads_as_facts() -> None:
     assert fact.keys == {"account.story": "acme", "person.story": "pia"}
     later = replace(fact, occurred_at=fact.occurred_at + timedelta(days=1))
     assert Story([fact, later]).until(date(2026, 1, 6)).facts == [fact, later]
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Timeline:
+    """The drawn facts in a home."""
+    return open_timeline(stored(tmp_path_factory.mktemp("lived") / "home", draw_facts(7)), now=NOW)
+
+
+@every_measure
+def test_a_question_made_once_answers_for_every_day(measure: Measure, lived: Timeline) -> None:
+    """The days of one question give what a query gives into which they were written from the beginning."""
+    question = None
+    for day in (date(2024, 11, 1), date(2025, 3, 15), date(2025, 6, 1)):
+        opened, given = lived.until(day), {"since": date(2024, day.month, 2), "until": day}
+        options = measure.read_options({name: value for name, value in given.items() if name in measure.options})
+        question = question or opened.ask(measure, options)
+        fresh = opened.engine.run(measure.answer(opened.facts(), options).rows)
+        again = opened.engine.run_sql(opened.query(question.sql, options))
+        assert [_rounded([tuple(row.values())]) for row in again.to_pylist()] == [
+            _rounded([tuple(row.values())]) for row in fresh.to_pylist()
+        ]
+
+
+def test_a_measure_cannot_decide_by_a_day_of_its_own(lived: Timeline) -> None:
+    """A question must do for all days, so that what is decided outside of the query is refused."""
+
+    def early(facts: Facts) -> ibis.Table:
+        return facts.of("deal.won") if facts.today < date(2025, 1, 1) else facts.of("deal.lost")
+
+    odd = replace(registry["bookings"], build=early, options={})
+    with pytest.raises(ValueError, match="truth value"):
+        lived.ask(odd, {})

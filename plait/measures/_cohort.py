@@ -1,23 +1,24 @@
 """Cohorts: the groups a measure's rows are split by, as text that sorts in time."""
 
-from datetime import date
 from typing import Literal
 
 import ibis
 import ibis.expr.types as ir
 
+from plait.measure import Day
+
 By = Literal["all", "month", "quarter", "year", "channel", "campaign", "partner", "product", "owner", "source"]
 UNKNOWN = "(unknown)"
 
 
-def during(rows: ir.Table, since: date | None, until: date | None, day: str = "occurred_on") -> ir.Table:
+def during(rows: ir.Table, since: Day | None, until: Day | None, day: str = "occurred_on") -> ir.Table:
     """Keep the rows whose local day lies in [since, until); None leaves an end open. `day` names the column of days.
 
     A row without a day is kept only where both ends are open.
     """
     if since is not None:
-        rows = rows.filter(rows[day] >= ibis.literal(since))
-    return rows if until is None else rows.filter(rows[day] < ibis.literal(until))
+        rows = rows.filter(rows[day] >= since)
+    return rows if until is None else rows.filter(rows[day] < until)
 
 
 def cohort(facts: ir.Table, by: str, day: str = "occurred_on") -> ir.StringValue:

@@ -46,4 +46,4 @@ def deals(facts: Facts, by: str = "all", *, told: ir.Table | None = None) -> ir.
         currency=_.currency.fill_null(UNKNOWN).argmax(_.turn, where=_.priced),
     )
     closed_on = ibis.ifelse(_.state.isin(CLOSED), _.last_closed_on, ibis.null("date"))
-    return known.mutate(closed_on=closed_on).mutate(valued_on=_.closed_on.fill_null(ibis.literal(facts.today)))
+    return known.mutate(closed_on=closed_on).mutate(valued_on=_.closed_on.fill_null(facts.today))

@@ -8,7 +8,7 @@ from ibis import _
 
 from plait.measure import Caution, Facts
 from plait.measures._cohort import UNKNOWN
-from plait.measures._month import month_of, month_of_day, months_between
+from plait.measures._month import month_of, months_between, running_month
 
 MONEY = "decimal(38,4)"
 RATE = "decimal(19,10)"  # times an amount of (18,4) it stays exact in 38 digits; with (20,10) Spark drops the last one
@@ -61,7 +61,7 @@ def monthly_rates(facts: Facts, home: str) -> ir.Table:
     last = rates.mutate(turn=ibis.row_number().over(group_by=["fx_currency", "since"], order_by=newest_first)).filter(
         _.turn == 0
     )
-    until = _.since.lead().over(group_by="fx_currency", order_by="since").fill_null(month_of_day(facts.today) + 1)
+    until = _.since.lead().over(group_by="fx_currency", order_by="since").fill_null(running_month(facts) + 1)
     held = last.mutate(until=until)
     return held.select("fx_currency", "fx_rate", fx_month=months_between(held.since, held.until))
 

@@ -1,7 +1,5 @@
 """Months: counted from the year 0, so that they can be subtracted, and turned back into days for the reader."""
 
-from datetime import date
-
 import ibis
 import ibis.expr.types as ir
 
@@ -15,14 +13,9 @@ def month_of(day: ir.DateValue) -> ir.IntegerValue:
     return (day.year() * 12 + day.month() - 1).cast("int64")
 
 
-def month_of_day(day: date) -> int:
-    """Count the months from the year 0 to a day."""
-    return day.year * 12 + day.month - 1
-
-
-def running_month(facts: Facts) -> int:
+def running_month(facts: Facts) -> ir.IntegerValue:
     """Give the month that is not over yet on the day asked for."""
-    return month_of_day(facts.today)
+    return month_of(facts.today)
 
 
 def first_day(month: ir.IntegerValue) -> ir.DateValue:

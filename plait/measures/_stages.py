@@ -129,7 +129,7 @@ def _carried(facts: Facts) -> ir.Table:
         _steps(known),
         _things(known),
     )
-    m = moments.filter(moments["at"] < ibis.literal(facts.as_of))  # what time alone will do later
+    m = moments.filter(moments["at"] < facts.as_of)  # what time alone will do later
     instants = m.group_by("account", "at").agg(
         m["on"].max().name("on"),
         m.change.sum().cast("int64").name("change"),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
 from typing import Literal
 
 import ibis
 import ibis.expr.types as ir
 
-from plait.measure import Caution, Facts
+from plait.measure import Caution, Day, Facts
 from plait.measures._cohort import By, cohort, during
 
 Unit = Literal["account", "person", "object"]
@@ -28,7 +27,7 @@ def first_entries(facts: Facts, kinds: tuple[str, ...], unit: Unit) -> ir.Table:
     return steps.mutate(place=ibis.row_number().over(order)).filter(lambda t: t.place == 0).drop("place")
 
 
-def entered_during(entries: ir.Table, first: str, since: date | None, until: date | None) -> ir.Table:
+def entered_during(entries: ir.Table, first: str, since: Day | None, until: Day | None) -> ir.Table:
     """Keep the first entries of the units that reached the step `first` in [since, until)."""
     if since is None and until is None:
         return entries
@@ -36,7 +35,7 @@ def entered_during(entries: ir.Table, first: str, since: date | None, until: dat
 
 
 def nobody(
-    facts: Facts, kinds: tuple[str, ...], unit: Unit, since: date | None = None, until: date | None = None
+    facts: Facts, kinds: tuple[str, ...], unit: Unit, since: Day | None = None, until: Day | None = None
 ) -> Caution:
     """Warn of the facts in [since, until) that name no unit."""
     steps = during(facts.of(*kinds), since, until)
@@ -49,11 +48,6 @@ def seconds(at: ir.TimestampValue) -> ir.IntegerValue:
     return at.truncate("s").epoch_seconds().cast("int64")
 
 
-def seconds_of(at: datetime) -> int:
-    """Give the same for an instant in naive UTC."""
-    return int(at.replace(tzinfo=UTC).timestamp())
-
-
 def _units(facts: Facts, kind: str, unit: Unit) -> ir.Table:
     facts_of_kind = facts.of(kind)
     return facts_of_kind.filter(facts_of_kind[UNIT_COLUMN[unit]].notnull()).select(
@@ -62,7 +56,7 @@ def _units(facts: Facts, kind: str, unit: Unit) -> ir.Table:
 
 
 def waits(
-    facts: Facts, start: str, to: str, unit: Unit, by: By, since: date | None = None, until: date | None = None
+    facts: Facts, start: str, to: str, unit: Unit, by: By, since: Day | None = None, until: Day | None = None
 ) -> ir.Table:
     """Give every unit that reached `start`: cohort, entered_at, reached_at, happened (0 or 1) and `seconds`.
 
@@ -81,7 +75,7 @@ def waits(
     begun = during(begun, since, until)
     begun = begun.select("unit", cohort=cohort(begun, by), entered_at=begun.occurred_at)
     both = begun.left_join(ended, "unit").select("cohort", "entered_at", "reached_at")
-    until = ibis.coalesce(seconds(both.reached_at), ibis.literal(seconds_of(facts.as_of), "int64"))
+    until = ibis.coalesce(seconds(both.reached_at), seconds(facts.as_of))
     return both.mutate(
         happened=both.reached_at.notnull().cast("int64"), seconds=(until - seconds(both.entered_at)).cast("int64")
     )

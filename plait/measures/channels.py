@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Literal
 
 import ibis
 import ibis.expr.types as ir
 
-from plait.measure import Answer, Bounds, Facts, measure
+from plait.measure import Answer, Bounds, Day, Facts, measure
 from plait.measures._cohort import UNKNOWN, during
 from plait.measures._steps import first_entries, nobody
 
@@ -43,8 +42,8 @@ def channel_first_last(
     *,
     won: Literal["deal.won", "order.placed", "subscription.started"] = "deal.won",
     lookback_days: Annotated[int | None, Bounds(1, 3650)] = None,
-    since: date | None = None,
-    until: date | None = None,
+    since: Day | None = None,
+    until: Day | None = None,
 ) -> Answer:
     """How many won accounts each channel began, and how many it was the last to touch before the win.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from functools import reduce
 from operator import and_, or_
 from typing import Annotated
@@ -10,7 +9,8 @@ from typing import Annotated
 import ibis
 import ibis.expr.types as ir
 
-from plait.measure import Answer, BadOption, Bounds, Caution, Facts, measure
+from plait.failure import Said
+from plait.measure import Answer, BadOption, Bounds, Caution, Day, Facts, measure
 from plait.measures._cohort import By, cohort
 from plait.measures._steps import DAY, Unit, entered_during, first_entries, nobody, seconds, survival, waits
 
@@ -37,8 +37,8 @@ def funnel(
     by: By = "all",
     unit: Unit = "account",
     strict: bool = False,
-    since: date | None = None,
-    until: date | None = None,
+    since: Day | None = None,
+    until: Day | None = None,
 ) -> Answer:
     """Of the units that entered the first step, how many reached each later one in time.
 
@@ -56,8 +56,8 @@ def funnel(
     units that entered the first step in [since, until), local days.
     """
     if len(chain) < 2 or len(set(chain)) < len(chain):  # noqa: PLR2004 - two steps make a funnel
-        message = f"option chain cannot be {','.join(chain)!r}; allowed: two or more kinds, each once."
-        raise BadOption(message)
+        says = Said("option chain cannot be {given!r}; allowed: two or more kinds, each once.", given=",".join(chain))
+        raise BadOption(says)
     entries = entered_during(first_entries(facts, chain, unit), chain[0], since, until)
     rows = _by_step(_counts(_passed(_units(entries, chain, by), chain, within_days, strict), facts, within_days), chain)
     waiting = rows.filter(rows.open > (rows.open + rows.expired + rows.entered) / 5)
@@ -102,7 +102,7 @@ def _counts(units: ir.Table, facts: Facts, within_days: int | None) -> ir.Table:
     """Count per cohort: entered_k, open_k of those of the step before, mature_k whose time is over."""
     over: ir.BooleanValue = ibis.literal(value=False)
     if within_days is not None:
-        over = units.at_0 + ibis.interval(days=within_days) <= ibis.literal(facts.as_of)
+        over = units.at_0 + ibis.interval(days=within_days) <= facts.as_of
     units = units.mutate(over=over)
     steps = [k for k in range(units.columns.__len__()) if f"in_{k}" in units.columns]
     inside = [units[f"in_{k}"] for k in steps]
@@ -166,8 +166,8 @@ def conversion_estimate(
     within_days: Annotated[int, Bounds(1, 3650)] = 90,
     by: By = "all",
     unit: Unit = "account",
-    since: date | None = None,
-    until: date | None = None,
+    since: Day | None = None,
+    until: Day | None = None,
 ) -> Answer:
     """Share of the units that entered a step that will reach another within `within_days`, estimated three ways.
 
@@ -180,7 +180,7 @@ def conversion_estimate(
     """
     known = waits(facts, start, to, unit, by, since, until)
     window = within_days * DAY
-    over = seconds(known.entered_at) + window <= seconds(ibis.literal(facts.as_of))
+    over = seconds(known.entered_at) + window <= seconds(facts.as_of)
     inside = (known.happened == 1) & (known.seconds < window)
     known = known.mutate(inside=inside, over=over, seconds=ibis.greatest(known.seconds, 0).cast("int64"))
     counts = known.group_by("cohort").agg(
@@ -229,8 +229,8 @@ def stage_velocity(
     to: str = "deal.won",
     by: By = "all",
     unit: Unit = "account",
-    since: date | None = None,
-    until: date | None = None,
+    since: Day | None = None,
+    until: Day | None = None,
 ) -> Answer:
     """How many days it takes from one step to another: the time after which half of the units are there.
 
@@ -271,7 +271,7 @@ def _middle(times: ir.Table) -> ir.Table:
 
 
 def _cautions(
-    facts: Facts, steps: tuple[str, str], unit: Unit, since: date | None, until: date | None
+    facts: Facts, steps: tuple[str, str], unit: Unit, since: Day | None, until: Day | None
 ) -> tuple[Caution, ...]:
     start, _ = steps
     early = _early(entered_during(first_entries(facts, steps, unit), start, since, until), start)

@@ -120,7 +120,7 @@ def _contracts(facts: Facts) -> ir.Table:
         ended_on=ibis.ifelse(running, ibis.null("date"), now.occurred_on),
         amount=ibis.ifelse(running & (now.amount > 0), now.amount, ibis.null(now.amount.type())),
         currency=now.currency,
-        today=ibis.literal(facts.today),
+        today=facts.today,
     )
     return in_one_currency(facts, now.filter(_.account.notnull()), day="today")
 
@@ -151,7 +151,7 @@ def _tickets(facts: Facts) -> ir.Table:
 
 def _signs(facts: Facts, seen: ir.Table, ticket_days: int, answer_days: int, use_days: int) -> dict[str, ir.Value]:
     """Tell of each account which signs it shows; what is not known is no sign."""
-    today = ibis.literal(facts.today)
+    today = facts.today
 
     def within(day: ir.Value, days: int) -> ir.BooleanValue:
         return day >= (today - ibis.interval(days=days)).cast("date")

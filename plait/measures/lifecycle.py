@@ -9,14 +9,10 @@ import ibis.expr.types as ir
 
 from plait.facts import STAGES
 from plait.measure import Answer, Caution, Facts, measure
+from plait.measures._month import month_of, running_month
 from plait.measures._stages import ORDER, ledger, misnamed, stage_code, stage_name
 
 MISNAMED = "{n} corrections (stage.set) name no stage and are passed over: {some}."
-
-
-def _month(day: ir.DateValue) -> ir.IntegerValue:
-    """Give a month its number, so that months can be counted and compared."""
-    return (day.year() * 12 + day.month() - 1).cast("int64")
 
 
 @measure(
@@ -43,20 +39,20 @@ def stage_stock(facts: Facts, *, by: Literal["now", "month"] = "now") -> Answer:
     """
     stays = ledger(facts)
     moves = ibis.union(
-        stays.select(month=_month(stays.from_on), code=stays.stage, change=ibis.literal(1, "int64")),
+        stays.select(month=month_of(stays.from_on), code=stays.stage, change=ibis.literal(1, "int64")),
         stays.filter(stays.from_stage.notnull()).select(
-            month=_month(stays.from_on), code=stays.from_stage, change=ibis.literal(-1, "int64")
+            month=month_of(stays.from_on), code=stays.from_stage, change=ibis.literal(-1, "int64")
         ),
     )
-    this_month = facts.today.year * 12 + facts.today.month - 1
+    this_month = running_month(facts)
     if by == "now":
-        moves = moves.mutate(month=ibis.literal(this_month, "int64"))
+        moves = moves.mutate(month=this_month)
     moves = moves.mutate(month=ibis.least(moves.month, this_month).cast("int64"))
     stocks = _running(moves, this_month)
     total = stocks.accounts.sum().over(ibis.window(group_by="month"))
     last_on = ibis.date(stocks.month // 12 + (stocks.month % 12 + 1) // 12, (stocks.month + 1) % 12 + 1, 1)
     rows = stocks.select(
-        day=ibis.least((last_on - ibis.interval(days=1)).cast("date"), ibis.literal(facts.today)),
+        day=ibis.least((last_on - ibis.interval(days=1)).cast("date"), facts.today),
         stage=stage_name(stocks.code),
         accounts=stocks.accounts,
         share=stocks.accounts / total.cast("int64").nullif(0),
@@ -64,12 +60,12 @@ def stage_stock(facts: Facts, *, by: Literal["now", "month"] = "now") -> Answer:
     return Answer(rows.order_by("day", stage_code(rows.stage)), (Caution(misnamed(facts), MISNAMED),))
 
 
-def _running(moves: ir.Table, this_month: int) -> ir.Table:
+def _running(moves: ir.Table, this_month: ir.IntegerValue) -> ir.Table:
     """Add up changes month by month, with a row for every month and stage, also where nothing moved."""
     changes = moves.group_by("month", "code").agg(change=moves.change.sum().cast("int64"))
     span = moves.agg(first=moves.month.min())
     span = span.filter(span["first"].notnull())
-    months = span.select(month=ibis.range(span["first"], ibis.literal(this_month + 1, "int64")).unnest())
+    months = span.select(month=ibis.range(span["first"], this_month + 1).unnest())
     grid = months.mutate(code=ibis.range(0, len(ORDER)).unnest())
     grid = grid.select(month=grid.month.cast("int64"), code=grid.code.cast("int64"))
     dense = grid.left_join(changes, ["month", "code"]).select(grid.month, grid.code, change=changes.change.fill_null(0))

@@ -1,13 +1,12 @@
 """Deals: how many are won, what they are worth, what is still open and how fast it moves."""
 
-from datetime import date
 from typing import Annotated, Literal
 
 import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from plait.measure import Answer, Bounds, Caution, Facts, measure
+from plait.measure import Answer, Bounds, Caution, Day, Facts, measure
 from plait.measures._cohort import UNKNOWN, By, cohort, during
 from plait.measures._deal import CLOSED, deal_facts, deals
 from plait.measures._money import MONEY, alone, apart, each, in_one_currency, only, share
@@ -35,8 +34,8 @@ def win_rate(
     *,
     by: By = "all",
     denominator: Literal["closed", "created"] = "closed",
-    since: date | None = None,
-    until: date | None = None,
+    since: Day | None = None,
+    until: Day | None = None,
 ) -> Answer:
     """Share of deals that were won, by count and by amount.
 
@@ -92,7 +91,7 @@ def win_rate(
     grain="cohort and currency",
     columns={"cohort": "cohort", "deals": "deals", "amount": "money", "average": "money", "currency": "currency"},
 )
-def bookings(facts: Facts, *, by: By = "month", since: date | None = None, until: date | None = None) -> Answer:
+def bookings(facts: Facts, *, by: By = "month", since: Day | None = None, until: Day | None = None) -> Answer:
     """Deals won and what was agreed, by the day they were won.
 
     A deal counts once, on its last win; one that was lost afterwards does not count. `average` is per deal with an
@@ -133,7 +132,7 @@ def pipeline(facts: Facts, *, by: Now = "all", trailing_days: Annotated[int, Bou
     found = deals(facts, by)
     found = in_one_currency(facts, found.mutate(cohort=cohort(found, by)), day="valued_on")
     is_open = _.state == "deal.opened"
-    recent = ~is_open & (_.closed_on >= ibis.literal(facts.today) - ibis.interval(days=trailing_days))
+    recent = ~is_open & (_.closed_on >= facts.today - ibis.interval(days=trailing_days))
     rows = found.group_by("cohort").agg(
         open=is_open.sum().cast("int64"),
         without_amount=(is_open & _.money.isnull()).sum().cast("int64"),
@@ -173,7 +172,7 @@ def pipeline_velocity(facts: Facts, *, by: Now = "all", trailing_days: Annotated
     found = deals(facts, by)
     found = in_one_currency(facts, found.mutate(cohort=cohort(found, by)), day="valued_on")
     is_open = _.state == "deal.opened"
-    recent = ~is_open & (_.closed_on >= ibis.literal(facts.today) - ibis.interval(days=trailing_days))
+    recent = ~is_open & (_.closed_on >= facts.today - ibis.interval(days=trailing_days))
     won = recent & (_.state == "deal.won")
     days = found.closed_on.delta(found.opened_on, unit="day")
     found = found.mutate(recent=recent, won=won, days=days).mutate(
@@ -205,7 +204,7 @@ def _known(amount: ir.DecimalValue, deals: ir.IntegerValue) -> ir.DecimalValue:
 
 
 def _unpriced(
-    facts: Facts, *states: str, period: tuple[str, date | None, date | None] = ("opened_on", None, None)
+    facts: Facts, *states: str, period: tuple[str, Day | None, Day | None] = ("opened_on", None, None)
 ) -> Caution:
     """Warn of deals in these states that have no amount; those with one are left out before anything is sorted."""
     told = deal_facts(facts)

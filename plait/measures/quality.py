@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-
 import ibis
 import ibis.expr.types as ir
 
@@ -55,8 +53,7 @@ def source_health(facts: Facts) -> ir.Table:
     every = ibis.union(loaded.select("source"), refused.select("source"), distinct=True)
     for part in (loaded, deals, refused):
         every = every.left_join(part, "source").drop("source_right")
-    today = ibis.literal(_days(facts.today) * 86_400, "int64")
-    waited = (today - every.last_on.cast("timestamp").epoch_seconds().cast("int64")) / 86_400
+    waited = (_seconds(facts.today) - _seconds(every.last_on)) / 86_400
     return (
         every.select(
             "source",
@@ -74,6 +71,6 @@ def source_health(facts: Facts) -> ir.Table:
     )
 
 
-def _days(day: date) -> int:
-    """Count the days since 1970."""
-    return (datetime(day.year, day.month, day.day, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)).days
+def _seconds(day: ir.DateValue) -> ir.IntegerValue:
+    """Count the seconds from 1970 to the beginning of a day."""
+    return day.cast("timestamp").epoch_seconds().cast("int64")

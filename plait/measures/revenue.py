@@ -7,7 +7,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from plait.measure import Answer, Caution, Facts, measure
+from plait.measure import Answer, Caution, Day, Facts, measure
 from plait.measures._cohort import cohort, during
 from plait.measures._money import alone, apart, in_one_currency, only, share
 from plait.measures._month import PERIODS
@@ -38,8 +38,8 @@ def revenue(
     *,
     by: Period = "month",
     basis: Basis | None = None,
-    since: date | None = None,
-    until: date | None = None,
+    since: Day | None = None,
+    until: Day | None = None,
 ) -> Answer:
     """Revenue of a period, split into that of new customers and of existing ones.
 
@@ -74,8 +74,8 @@ def existing_revenue_share(
     by: Period = "month",
     basis: Basis | None = None,
     rule: Literal["before_period_start", "any_repeat"] = "before_period_start",
-    since: date | None = None,
-    until: date | None = None,
+    since: Day | None = None,
+    until: Day | None = None,
 ) -> Answer:
     """Share of a period's revenue that came from existing customers.
 
@@ -112,12 +112,12 @@ def _sales(facts: Facts, basis: Basis | None) -> ir.Table:
     )
 
 
-def _split(sales: ir.Table, by: Period, rule: str, since: date | None, until: date | None) -> ir.Table:
+def _split(sales: ir.Table, by: Period, rule: str, since: Day | None, until: Day | None) -> ir.Table:
     """Add up the sales in [since, until) by period and currency, apart for new, existing and unknown customers."""
     # A window, not a join of the sales with themselves: the facts are read once.
     bought_on = ibis.ifelse(_.kind == "payment.refunded", ibis.null("date"), _.occurred_on)
     sold = sales.mutate(bought_on=bought_on).mutate(first_on=_.bought_on.min().over(group_by="account"))
-    whole = ibis.literal(since or date(1, 1, 1))
+    whole = ibis.literal(date(1, 1, 1)) if since is None else since
     period = whole if by == "all" else _.occurred_on.truncate(PERIODS[by])
     sold = during(sold, since, until).mutate(period=period)
     new = (_.first_on >= _.period) if rule == "before_period_start" else (_.first_on == _.occurred_on)

@@ -1,11 +1,9 @@
 """Satisfaction: what customers answer and write."""
 
-from datetime import date
-
 import ibis
 from ibis import _
 
-from plait.measure import Facts, measure
+from plait.measure import Day, Facts, measure
 from plait.measures._cohort import By, cohort, during
 from plait.measures._money import share
 
@@ -29,7 +27,7 @@ Z = 1.959963984540054  # 95 % of a normal distribution lies within so many stand
     },
     origin="Rocks 2016, arXiv:1601.07235 (NPS); Agresti and Coull 1998 (shares)",
 )
-def satisfaction(facts: Facts, *, by: By = "month", since: date | None = None, until: date | None = None) -> ibis.Table:
+def satisfaction(facts: Facts, *, by: By = "month", since: Day | None = None, until: Day | None = None) -> ibis.Table:
     """How satisfied customers say they are: NPS, CSAT and public reviews, with how sure that is.
 
     `nps`: 0 to 10 points, satisfied (promoters) 9-10, dissatisfied (detractors) 0-6; the score is the Net Promoter

@@ -1,13 +1,12 @@
 """Spend: what it costs to win customers."""
 
-from datetime import date
 from typing import Annotated, Literal
 
 import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from plait.measure import Answer, Bounds, Facts, measure
+from plait.measure import Answer, Bounds, Day, Facts, measure
 from plait.measures._cohort import By, cohort, during
 from plait.measures._money import MONEY, alone, apart, each, in_one_currency, only, share
 
@@ -25,8 +24,8 @@ def spend(
     *,
     by: By = "month",
     include_payouts: bool = True,
-    since: date | None = None,
-    until: date | None = None,
+    since: Day | None = None,
+    until: Day | None = None,
 ) -> Answer:
     """Money spent to win and keep customers, by the day it was paid.
 
@@ -61,8 +60,8 @@ def acquisition_cost(
     lag_days: Annotated[int, Bounds(0, 1000)] = 0,
     margin: Annotated[float | None, Bounds(0, 1)] = None,
     include_payouts: bool = True,
-    since: date | None = None,
-    until: date | None = None,
+    since: Day | None = None,
+    until: Day | None = None,
 ) -> Answer:
     """Cost of winning a customer (CAC): spend divided by new customers, and the months until it is earned back.
 
@@ -77,7 +76,7 @@ def acquisition_cost(
     """
     paid = _paid(facts, include_payouts=include_payouts)
     paid = paid.mutate(occurred_on=(_.occurred_on + ibis.interval(days=lag_days)).cast("date"))
-    paid = during(paid.filter(_.occurred_on <= ibis.literal(facts.today)), since, until)
+    paid = during(paid.filter(_.occurred_on <= facts.today), since, until)
     costs = paid.mutate(cohort=cohort(paid, by)).group_by("cohort")
     costs = costs.agg(spend=_.money.sum(), paid_in=alone(_.money_currency))
     won = during(_new_customers(facts.of(CUSTOMER[customer]), by), since, until)

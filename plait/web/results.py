@@ -157,9 +157,10 @@ class Results:
         return (ask, known_measure(ask.measure).version, stamp, seen.as_of, seen.settings), seen
 
     def _answer(self, ask: Ask, seen: Timeline) -> Table:
-        asked = (ask, known_measure(ask.measure).version, seen.as_of, seen.settings)
-        question = self._questions.get(asked)
+        measure, options = known_measure(ask.measure), dict(ask.options)
+        kind = seen.kind(measure, options)
+        question = self._questions.get(kind)
         if question is None:
-            question = seen.ask(known_measure(ask.measure), **dict(ask.options))
-            self._questions.put(asked, question)  # the facts may change, the query stays
-        return seen.answer(question)
+            question = seen.ask(measure, options)
+            self._questions.put(kind, question)  # facts and days may change, the query stays
+        return seen.answer(question, options)
