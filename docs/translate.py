@@ -1,7 +1,8 @@
 """Collect every text that people read, bring the catalogues up to date and compile them. Run by `make messages`.
 
-Texts come from three places: the Python of the desk (gettext), its templates, and the registry and the vocabulary
-(`plait.web.words`). A text that a language does not have yet is written with an empty translation, and a test fails.
+Texts come from four places: the Python of the desk (gettext), its templates, the registry and the vocabulary
+(`plait.web.words`), and the sentences that the core says (calls of `Said` and its kin). A text that a language does not
+have yet is written with an empty translation, and a test fails.
 """
 
 from __future__ import annotations
@@ -20,8 +21,13 @@ sys.path.insert(0, str(ROOT))
 WEB = ROOT / "plait" / "web"
 LOCALE = WEB / "locale"
 LANGUAGES = ("fr", "ko")
-CALLS = {"gettext": None, "gettext_noop": None, "gettext_lazy": None, "_": None, "ngettext": (1, 2)}
+CALLS = {
+    "gettext": None, "gettext_noop": None, "gettext_lazy": None, "_": None, "ngettext": (1, 2),
+    "pgettext": ((1, "c"), 2),
+}  # fmt: skip
+SAYS = {"Said": 0, "wrong": 1, "UnreadableFile": 1}  # what says a sentence of the core, and which argument it is
 Message = str | tuple[str, str]
+Key = tuple[str | None, Message]  # a text and its context, where the same English has two meanings
 HEALTH = ("good", "watch", "poor", "unknown")
 TOLD_IN_AUDIT = (  # fields of people and roles that a change writes down
     "name", "email", "department", "roles", "outside", "partners", "language", "theme", "shortcuts", "title", "levels",
@@ -30,27 +36,28 @@ TOLD_IN_AUDIT = (  # fields of people and roles that a change writes down
 WRITTEN = datetime(2026, 11, 25, tzinfo=UTC)
 
 
-def collect() -> dict[Message, list[str]]:
-    """Give every text (a pair where it has a plural) with the places it comes from."""
-    found: dict[Message, list[str]] = {}
-    for place, message in [*python_texts(), *template_texts(), *registry_texts(), *caution_texts(), *audit_texts()]:
-        found.setdefault(message, [])
-        if place not in found[message]:
-            found[message].append(place)
+def collect() -> dict[Key, list[str]]:
+    """Give every text (a pair where it has a plural) with its context and the places it comes from."""
+    found: dict[Key, list[str]] = {}
+    named = [*registry_texts(), *caution_texts(), *audit_texts(), *said_texts()]
+    for place, key in [*python_texts(), *template_texts(), *((place, (None, text)) for place, text in named)]:
+        found.setdefault(key, [])
+        if place not in found[key]:
+            found[key].append(place)
     return found
 
 
-def python_texts() -> Iterator[tuple[str, Message]]:
+def python_texts() -> Iterator[tuple[str, Key]]:
     """Give the texts of gettext calls in the desk's Python."""
     from babel.messages.extract import extract
 
     for path in sorted(WEB.rglob("*.py")):
         with path.open("rb") as file:
-            for _, message, _, _ in extract("python", file, CALLS):  # type: ignore[arg-type]
-                yield _place(path), message
+            for _, message, _, context in extract("python", file, CALLS):  # type: ignore[arg-type]
+                yield _place(path), (context, message)
 
 
-def template_texts() -> Iterator[tuple[str, Message]]:
+def template_texts() -> Iterator[tuple[str, Key]]:
     """Give the texts of the desk's templates, as Django itself finds them."""
     from babel.messages.extract import extract
     from django.utils.translation.template import templatize
@@ -61,8 +68,8 @@ def template_texts() -> Iterator[tuple[str, Message]]:
             r"\b(?:n?gettext|n?pgettext|_)\((?:u?'(?:[^'\\]|\\.)*'|u?\"(?:[^\"\\]|\\.)*\"|[\s,\w])*\)", source
         )
         text = "\n".join(call.replace("\n", "\\n") for call in calls)
-        for _, message, _, _ in extract("python", io.BytesIO(text.encode()), CALLS):  # type: ignore[arg-type]
-            yield _place(path), message
+        for _, message, _, context in extract("python", io.BytesIO(text.encode()), CALLS):  # type: ignore[arg-type]
+            yield _place(path), (context, message)
 
 
 def registry_texts() -> Iterator[tuple[str, Message]]:
@@ -103,6 +110,17 @@ def audit_texts() -> Iterator[tuple[str, Message]]:
                             yield _place(path), words.readable(name.value)
 
 
+def said_texts() -> Iterator[tuple[str, Message]]:
+    """Give the sentences that the core says: each is written where it is said, so that it is found here."""
+    for path in sorted((ROOT / "plait").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                says = node.args[SAYS[name]] if name in SAYS and len(node.args) > SAYS[name] else None
+                if isinstance(says, ast.Constant) and isinstance(says.value, str):
+                    yield _place(path), says.value
+
+
 def caution_texts() -> Iterator[tuple[str, Message]]:
     """Give the sentences of cautions: the texts in measures that count rows, and what is said inside them."""
     for path in sorted((ROOT / "plait" / "measures").glob("*.py")):
@@ -114,7 +132,7 @@ def caution_texts() -> Iterator[tuple[str, Message]]:
     yield from (("plait/measures/_steps.py", word) for word in ("account", "person", "object", "steps"))
 
 
-def update(language: str, found: dict[Message, list[str]]) -> int:
+def update(language: str, found: dict[Key, list[str]]) -> int:
     """Bring a language's catalogue up to date, keep what it has, compile it; give how many texts it lacks."""
     from babel.messages.catalog import Catalog
     from babel.messages.mofile import write_mo
@@ -126,9 +144,10 @@ def update(language: str, found: dict[Message, list[str]]) -> int:
     has = read_po(io.BytesIO(old.read_bytes()), locale=language) if old.exists() else Catalog(locale=language)
     made = Catalog(locale=language, project="plait", fuzzy=False, header_comment=f"# {language} texts of plait.")
     made.revision_date = made.creation_date = WRITTEN  # a catalogue changes with its texts only
-    for message, places in sorted(found.items(), key=lambda item: str(item[0])):
-        known = has.get(message[0] if isinstance(message, tuple) else message)
-        made.add(message, known.string if known else None, locations=[(place, None) for place in places])
+    for (context, message), places in sorted(found.items(), key=lambda item: (str(item[0][1]), str(item[0][0]))):
+        known = has.get(message[0] if isinstance(message, tuple) else message, context)
+        locations = [(place, None) for place in places]
+        made.add(message, known.string if known else None, locations=locations, context=context)
     with old.open("wb") as file:
         write_po(file, made, width=120, omit_header=False)
     with (folder / "django.mo").open("wb") as file:

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from difflib import get_close_matches
 
+from plait.failure import Said
+
 ATTRACT, CAPTURE, NURTURE, CONVERT, EXPAND = STAGES = ("attract", "capture", "nurture", "convert", "expand")
 SPEND, FEEDBACK, WORK = "spend", "feedback", "work"  # beside the stages: money out, what customers say, our own acts
 
@@ -104,7 +106,7 @@ STARS = (Decimal(1), Decimal(5))
 def nearest(name: str, known: Mapping[str, object] | list[str]) -> str:
     """Give the sentence "did you mean 'x'? " for a misspelt name, or nothing when no known name is near."""
     near = get_close_matches(name, list(known), n=1)
-    return f"did you mean {near[0]!r}? " if near else ""
+    return Said("did you mean {near!r}? ", near=near[0]) if near else ""
 
 
 KINDS: dict[str, Kind] = {

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from plait.failure import Unfit
+from plait.failure import Said, Unfit
 
 FILE = "plait.toml"
 WRITTEN = """\
@@ -87,14 +87,21 @@ def read_settings(home: Path) -> Settings:
     try:
         stated = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadSettings(f"{path} is no valid TOML: {error}.") from error
+        raise BadSettings(Said("{file} is no valid TOML: {error}.", file=str(path), error=str(error))) from error
     unknown = set(stated) - {"zone", "currency", "as_of"}
     if unknown:
-        raise BadSettings(f"{path} names {', '.join(sorted(unknown))}; allowed are zone, currency and as_of.")
+        names = ", ".join(sorted(unknown))
+        raise BadSettings(
+            Said("{file} names {names}; allowed are zone, currency and as_of.", file=str(path), names=names)
+        )
     try:
         as_of = date.fromisoformat(str(stated["as_of"])) if stated.get("as_of") else None
     except ValueError:
-        raise BadSettings(f"{path}: as_of {stated['as_of']!r} is no day; write one such as 2026-07-01.") from None
+        says = Said(
+            "{file}: as_of {given} is no day; write one such as 2026-07-01.",
+            file=str(path), given=repr(stated["as_of"]),
+        )  # fmt: skip
+        raise BadSettings(says) from None
     settings = Settings(str(stated.get("zone", "UTC")), str(stated.get("currency", "")) or None, as_of)
     _check(settings, path)
     return settings
@@ -105,11 +112,17 @@ def _check(settings: Settings, path: Path) -> None:
     try:
         ZoneInfo(settings.zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadSettings(
-            f"{path}: zone {settings.zone!r} is no IANA time zone; write one such as 'Europe/Berlin'."
-        ) from None
+        says = Said(
+            "{file}: zone {zone!r} is no IANA time zone; write one such as 'Europe/Berlin'.",
+            file=str(path), zone=settings.zone,
+        )  # fmt: skip
+        raise BadSettings(says) from None
     if settings.currency is not None and not re.fullmatch("[A-Z]{3}", settings.currency):
-        raise BadSettings(f"{path}: currency {settings.currency!r} is no code of ISO 4217; write one such as 'EUR'.")
+        says = Said(
+            "{file}: currency {currency!r} is no code of ISO 4217; write one such as 'EUR'.",
+            file=str(path), currency=settings.currency,
+        )  # fmt: skip
+        raise BadSettings(says)
 
 
 def write_settings(home: Path, settings: Settings) -> None:

@@ -20,13 +20,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
 
-from plait.failure import Unfit
+from plait.failure import Said, Unfit
+from plait.sources.rules import CELLS, ONE_CELL, STRAY, TOO_LONG, WRONG_QUOTE
 
 WINDOW = 8 << 20
 SMALL_WINDOW = 1 << 14  # after a broken quote: scanning far ahead again and again would be quadratic
 LONGEST_ROW, LONGEST_LINE = 4 << 20, 64 << 20
-WRONG_QUOTE = "a quote that does not belong there, or is never closed"
-STRAY = "a line break that is not in quotes and ends no line of this file"
 DELIMITERS = ",;\t|"
 QUOTE, LF, CR = 34, 10, 13
 Positions = npt.NDArray[np.int64]
@@ -156,8 +155,8 @@ def _rows(window: bytes, data: npt.NDArray[np.uint8], marks: _Marks, shape: Shap
 
 def _fault(cells: int, width: int) -> str:
     if cells == width:
-        return f"a row of more than {LONGEST_ROW >> 20} MiB"
-    return f"{cells} cell{'s' * (cells != 1)} where {width} are expected"
+        return TOO_LONG.format(most=LONGEST_ROW >> 20)
+    return (ONE_CELL if cells == 1 else CELLS).format(cells=cells, width=width)
 
 
 def _text(row: bytes) -> str:
@@ -205,7 +204,7 @@ def read_rows(path: Path, shape: Shape, *, start: int, line: int, window_size: i
 def _next_size(size: int, rows: Rows, usual: int) -> int:
     if not rows.consumed:
         if size >= LONGEST_LINE:
-            raise RowsLost(f"a line of more than {LONGEST_LINE >> 20} MiB: this is no text with rows")
+            raise RowsLost(Said("a line of more than {most} MiB: this is no text with rows", most=LONGEST_LINE >> 20))
         return size * 2
     wrong_quote = bool(rows.broken) and rows.broken[-1].rule == WRONG_QUOTE
     return min(SMALL_WINDOW, usual) if wrong_quote else min(size * 2, usual)
@@ -224,7 +223,14 @@ def parse(rows: Rows, shape: Shape, *, columns: Sequence[int] | None) -> pa.Reco
         ),
     )
     if table.num_rows != rows.lines.size:
-        raise RowsLost(f"from line {rows.lines[0]}: {rows.lines.size} rows were seen, {table.num_rows} were parsed")
+        raise RowsLost(
+            Said(
+                "from line {line}: {seen} rows were seen, {parsed} were parsed",
+                line=int(rows.lines[0]),
+                seen=int(rows.lines.size),
+                parsed=table.num_rows,
+            )
+        )
     batch = table.combine_chunks().to_batches()[0]
     return pa.RecordBatch.from_arrays([pa.array(rows.lines), *batch.columns], names=["line", *wanted])
 

@@ -15,6 +15,7 @@ from datetime import datetime
 
 from plait.duck import identifier, literal, literals
 from plait.facts import CURRENCIES, KINDS, RULES, FactRule
+from plait.sources import rules
 from plait.sources.form import (
     NUMBERS,
     REQUIRED,
@@ -104,7 +105,7 @@ class _Compiler:
 
     def query(self, base: str, file: str) -> Query:
         facts = [self.fact(fact) for fact in self.mapping.facts]
-        shaped = Check("", "not a JSON object", "write one whole JSON object on each line", "not shaped", "null")
+        shaped = Check("", rules.NOT_SHAPED, rules.SHAPE_IT, "not shaped", "null")
         self.checks.insert(0, shaped)
         cells = "".join(f", {self.cell(f'x{n}')} as {name}" for n, name in enumerate(self.cells.values()))
         joins = "".join(
@@ -216,12 +217,13 @@ judged as (select *, case {broken} end as broken from typed)"""
 
     def only(self, value: Value, name: str, *, made: str, result: str, active: str) -> None:
         if value.lookup:
-            step = f"add it to column {value.lookup.key!r} of {value.lookup.file}, or correct it"
-            absent, rule = f"({made}) is not null and ({result}) is null", f"not found in {value.lookup.file}"
+            file = value.lookup.file
+            rule, step = rules.NOT_FOUND.format(file=file), rules.ADD_TO_FILE.format(column=value.lookup.key, file=file)
+            absent = f"({made}) is not null and ({result}) is null"
         else:
             allowed = [old for old, _ in value.map]
-            step = f"allowed: {', '.join(allowed)}; add it to `map` or correct it"
-            absent, rule = f"({made}) not in ({literals(allowed)})", "not in the map"
+            rule, step = rules.NOT_IN_MAP, rules.ADD_TO_MAP.format(allowed=", ".join(allowed))
+            absent = f"({made}) not in ({literals(allowed)})"
         self.check(active, name, rule, step, broken=absent, value=made)
 
     def json(self, named: Sequence[tuple[str, Value]], what: str, active: str) -> str:
@@ -250,18 +252,16 @@ judged as (select *, case {broken} end as broken from typed)"""
         zone = value.timezone or self.mapping.timezone
         local, instant = _with_formats(value.formats, text) if value.formats else _iso(text)
         naive, aware = self.parsed.add(local), self.parsed.add(instant)
-        self.check(active, "occurred_at", "not a time", _time_help(value), value=text,
+        self.check(active, "occurred_at", rules.NOT_A_TIME, _time_help(value), value=text,
                    broken=f"{text} is not null and {naive} is null and {aware} is null")  # fmt: skip
         if zone is None:
-            self.check(active, "occurred_at", "time without a zone",
-                       "write the timezone of the source into the mapping",
+            self.check(active, "occurred_at", rules.NO_ZONE, rules.STATE_ZONE,
                        broken=f"{naive} is not null and {aware} is null", value=text)  # fmt: skip
             return aware
         if zone in ("UTC", "Etc/UTC", "Etc/GMT", "GMT"):
             return self.typed.add(f"coalesce({aware}, {naive})")
         there = f"timezone({literal(zone)}, {naive})"
-        self.check(active, "occurred_at", "skipped by the clock change",
-                   f"correct it, or the timezone: in {zone} clocks were put forward over this time",
+        self.check(active, "occurred_at", rules.SKIPPED, rules.CORRECT_ZONE.format(zone=zone),
                    broken=f"{aware} is null and timezone({literal(zone)}, {there}) <> {naive}", value=text)  # fmt: skip
         return self.typed.add(f"coalesce({aware}, timezone('UTC', {there}))")
 
@@ -286,10 +286,10 @@ judged as (select *, case {broken} end as broken from typed)"""
         layer = self.typed if value.minor else self.parsed  # the currency of minor units stands in `parsed`
         number = layer.add(f"case when regexp_full_match({plain}, {literal(shape)}) then {cast} end")
         whole, places = (int(n) for n in kind[8:-1].split(","))
-        step = (
-            f"write at most {whole - places} digits before the decimal mark {mark!r}, or state `decimal` in the mapping"
+        step = rules.WRITE_NUMBER.format(digits=whole - places, mark=mark)
+        self.check(
+            active, name, rules.NOT_A_NUMBER, step, broken=f"{text} is not null and {number} is null", value=text
         )
-        self.check(active, name, "not a number", step, broken=f"{text} is not null and {number} is null", value=text)
         return number
 
 
@@ -331,8 +331,8 @@ def _with_formats(formats: Sequence[str], text: str) -> tuple[str, str]:
 
 def _time_help(value: Value) -> str:
     if value.formats:
-        return f"write it as {' or '.join(value.formats)}, or add its format to `format` in the mapping"
-    return "write an existing day as 2026-01-31 or 2026-01-31 10:20:30, or state its `format` in the mapping"
+        return rules.WRITE_FORMAT.format(formats=" or ".join(value.formats))
+    return rules.WRITE_TIME
 
 
 def _number_shape(mark: str) -> str:

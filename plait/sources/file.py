@@ -19,7 +19,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from plait.failure import Unfit
+from plait.failure import Said, Unfit
 from plait.sources.form import FileMapping
 
 CHUNK = 1 << 20
@@ -43,8 +43,8 @@ _BOMS = (
 class UnreadableFile(Unfit, ValueError):
     """A file that cannot be read; nothing of the load has been staged."""
 
-    def __init__(self, file: str, problem: str) -> None:
-        super().__init__(f"{file}: {problem}")
+    def __init__(self, file: str, says: str, /, **values: object) -> None:
+        super().__init__(Said("{file}: {problem}", file=file, problem=Said(says, **values)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _first_fitting(mappings: Sequence[FileMapping], name: str, *, single: bool) 
 def _members(name: str, path: Path, mapping: FileMapping) -> list[Found]:
     digest = digest_of(name, path)
     if path.stat().st_size == 0:
-        raise UnreadableFile(name, "is empty: not even a header; export it again or take it away")
+        raise _empty(name)
     if not name.lower().endswith(".zip"):
         return [Found(name, path, None, mapping, format_of(name, mapping), digest)]
     with _opened_zip(name, path) as archive:
@@ -123,14 +123,23 @@ def _members(name: str, path: Path, mapping: FileMapping) -> list[Found]:
         chosen = [info.filename for info in infos if _wanted(info.filename, mapping)]
         for info in infos:
             if info.filename.startswith("/") or ".." in PurePosixPath(info.filename).parts:
-                raise UnreadableFile(name, f"its member {info.filename!r} points outside the archive: pack it again")
+                raise UnreadableFile(
+                    name, "its member {member!r} points outside the archive: pack it again", member=info.filename
+                )
             if info.filename in chosen and info.flag_bits & 1:
-                raise UnreadableFile(name, f"its member {info.filename!r} needs a password: pack it without one")
+                raise UnreadableFile(
+                    name, "its member {member!r} needs a password: pack it without one", member=info.filename
+                )
     if not chosen:
-        raise UnreadableFile(name, f"holds no data file; its members: {', '.join(i.filename for i in infos) or 'none'}")
+        members = ", ".join(i.filename for i in infos) or Said("none")
+        raise UnreadableFile(name, "holds no data file; its members: {members}", members=members)
     if len(set(chosen)) < len(chosen):
         raise UnreadableFile(name, "holds two members of the same name: pack it again")
     return [Found(f"{name}/{member}", path, member, mapping, format_of(member, mapping), digest) for member in chosen]
+
+
+def _empty(name: str) -> UnreadableFile:
+    return UnreadableFile(name, "is empty: not even a header; export it again or take it away")
 
 
 def _wanted(member: str, mapping: FileMapping) -> bool:
@@ -147,8 +156,9 @@ def format_of(name: str, mapping: FileMapping) -> str:
     suffix = PurePosixPath(name.lower().removesuffix(".gz")).suffix
     if suffix not in _SUFFIXES:
         raise UnreadableFile(
-            name, f"its name does not tell its format: write format = one of {', '.join(_SUFFIXES)} into the [[file]]"
-        )
+            name, "its name does not tell its format: write format = one of {known} into the [[file]]",
+            known=", ".join(_SUFFIXES),
+        )  # fmt: skip
     return _SUFFIXES[suffix]
 
 
@@ -160,7 +170,7 @@ def digest_of(name: str, path: Path) -> str:
             while chunk := stream.read(CHUNK):
                 digest.update(chunk)
     except OSError as error:
-        raise UnreadableFile(name, f"cannot be read: {error.strerror}") from error
+        raise UnreadableFile(name, "cannot be read: {because}", because=str(error.strerror)) from error
     return digest.hexdigest()
 
 
@@ -169,10 +179,10 @@ def check_expansion(name: str, size: int, packed: int) -> None:
     if size > MOST_BYTES or (size > FREE_EXPANSION and size > MOST_EXPANSION * packed):
         raise UnreadableFile(
             name,
-            f"unpacks to {size:,} bytes or more from {packed:,}: more than {MOST_EXPANSION} fold over "
-            f"{FREE_EXPANSION >> 30} GiB, or {MOST_BYTES >> 30} GiB in all, is not unpacked; "
-            "unpack it yourself if you trust it",
-        )
+            "unpacks to {size:,} bytes or more from {packed:,}: more than {fold} fold over {free} GiB, or {most} "
+            "GiB in all, is not unpacked; unpack it yourself if you trust it",
+            size=size, packed=packed, fold=MOST_EXPANSION, free=FREE_EXPANSION >> 30, most=MOST_BYTES >> 30,
+        )  # fmt: skip
 
 
 @contextmanager
@@ -181,7 +191,9 @@ def _opened_zip(name: str, path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except (zipfile.BadZipFile, NotImplementedError, zlib.error, EOFError) as error:
-        raise UnreadableFile(name, f"is no sound zip archive ({error}): fetch or pack it again") from error
+        raise UnreadableFile(
+            name, "is no sound zip archive ({error}): fetch or pack it again", error=str(error)
+        ) from error
 
 
 @contextmanager
@@ -195,7 +207,9 @@ def _opened(found: Found) -> Iterator[BinaryIO]:
             with gzip.open(found.path) as stream:
                 yield stream  # type: ignore[misc] # the same
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise UnreadableFile(found.name, f"is no whole gzip file ({error}): fetch it again") from error
+            raise UnreadableFile(
+                found.name, "is no whole gzip file ({error}): fetch it again", error=str(error)
+            ) from error
     else:
         with found.path.open("rb") as stream:
             yield stream
@@ -218,7 +232,7 @@ def prepare(found: Found, work: Path) -> Plain:
 def _as_utf8(found: Found, unpacked: Plain, work: Path) -> Plain:
     path = unpacked.path
     if path.stat().st_size == 0:
-        raise UnreadableFile(found.name, "is empty: not even a header; export it again or take it away")
+        raise _empty(found.name)
     if found.format not in TEXT:
         return unpacked
     encoding = found.mapping.encoding or detect_encoding(found.name, path)
@@ -271,9 +285,10 @@ def _first_undecodable(path: Path, encoding: str) -> int | None:
 def _undecodable(found: Found, encoding: str, position: int) -> UnreadableFile:
     return UnreadableFile(
         found.name,
-        f"is not {encoding}: byte {position:,} does not decode; take `encoding` out of the [[file]] "
-        "to have it detected, or correct it",
-    )
+        "is not {encoding}: byte {position:,} does not decode; take `encoding` out of the [[file]] to have it "
+        "detected, or correct it",
+        encoding=encoding, position=position,
+    )  # fmt: skip
 
 
 def _decode(found: Found, path: Path, encoding: str, target: Path) -> Path:
@@ -325,9 +340,10 @@ def detect_encoding(name: str, path: Path) -> str:
     ]
     raise UnreadableFile(
         name,
-        f"is not UTF-8 (byte {first:,}) and its encoding cannot be told; these decode it: {', '.join(candidates)}: "
-        "write encoding = one of them into the [[file]]",
-    )
+        "is not UTF-8 (byte {first:,}) and its encoding cannot be told; these decode it: {candidates}: write "
+        "encoding = one of them into the [[file]]",
+        first=first, candidates=", ".join(candidates),
+    )  # fmt: skip
 
 
 def _utf16_without_mark(head: bytes) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from plait.failure import Unfit
+from plait.failure import Said, Unfit
 
 REQUIRED = ("kind", "id", "occurred_at")
 NUMBERS = ("amount", "quantity")
@@ -18,9 +18,13 @@ class BadMapping(Unfit, ValueError):
     """A mapping that cannot be used; the message lists every problem found."""
 
     def __init__(self, path: str, problems: Sequence[str]) -> None:
-        super().__init__(
-            f"{path}: " + ("\n" + "\n".join(f"- {p}" for p in problems) if len(problems) > 1 else problems[0])
-        )
+        if len(problems) == 1:
+            says = Said("{file}: {problem}", file=path, problem=problems[0])
+        else:
+            says = Said("{file}: ", file=path)
+            for problem in problems:
+                says = Said("{above}\n- {problem}", above=says, problem=problem)
+        super().__init__(says)
         self.problems = tuple(problems)
 
 

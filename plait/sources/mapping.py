@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from plait.facts import CURRENCIES, KEY_NAME, KINDS, PERSON_KEYS, SOURCE_NAME, nearest
+from plait.failure import Said
 from plait.sources.form import (
     NUMBERS,
     REQUIRED,
@@ -43,6 +44,7 @@ _FILE = (*_CONTEXT, "pattern", "format", "encoding", "delimiter", "decimal", "sh
 _FACT = (*REQUIRED, *OPTIONAL, "keys", "detail", "when")
 _CONTROL = ("source", "kind", "before", "facts", "amount", "currency")
 _VALUE = ("from", "map", "only", "lookup", "else")
+_TOP = Said("top level")
 _TEMPLATE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
@@ -52,16 +54,20 @@ def read_mapping(path: Path) -> Mapping:
         content = path.read_bytes()
         table = tomllib.loads(content.decode("utf-8-sig"), parse_float=Decimal)
     except OSError as error:
-        raise BadMapping(path.name, [f"cannot be read: {error.strerror}"]) from error
+        raise BadMapping(path.name, [Said("cannot be read: {because}", because=str(error.strerror))]) from error
     except UnicodeDecodeError as error:
-        raise BadMapping(path.name, [f"is not UTF-8 (byte {error.start}): save it as UTF-8"]) from error
+        raise BadMapping(path.name, [Said("is not UTF-8 (byte {n}): save it as UTF-8", n=error.start)]) from error
     except tomllib.TOMLDecodeError as error:
-        raise BadMapping(path.name, [f"is no TOML: {error}"]) from error
+        raise BadMapping(path.name, [Said("is no TOML: {error}", error=str(error))]) from error
     reader = _Reader()
     mapping = reader.mapping(table, path.name, sha256(content).hexdigest())
     if reader.problems:
         raise BadMapping(path.name, reader.problems)
     return mapping
+
+
+def _part(where: str, name: str) -> Said:
+    return Said("{where}: {name}", where=where, name=name)
 
 
 def _is_texts(value: object) -> TypeGuard[list[str]]:
@@ -75,16 +81,19 @@ class _Reader:
         self.problems: list[str] = []
 
     def mapping(self, table: Dict[str, object], name: str, digest: str) -> Mapping:
-        self.known(table, (*_CONTEXT, "about", "file", "control"), "top level")
-        files = self.tables(table, "file", "top level")
+        self.known(table, (*_CONTEXT, "about", "file", "control"), _TOP)
+        files = self.tables(table, "file", _TOP)
         if not files:
-            self.problems.append("a mapping needs at least one [[file]] with a pattern and a [[file.fact]]")
-        read = tuple(self.file(item, table, f"file {n}") for n, item in enumerate(files, 1))
-        controls = enumerate(self.tables(table, "control", "top level"), 1)
-        about = self.text(table, "about", "top level") or ""
-        return Mapping(
-            name, read, tuple(self.control(item, table, read, f"control {n}") for n, item in controls), digest, about
+            self.problems.append(Said("a mapping needs at least one [[file]] with a pattern and a [[file.fact]]"))
+        read = tuple(self.file(item, table, Said("file {n}", n=n)) for n, item in enumerate(files, 1))
+        controls = tuple(
+            self.control(item, table, read, Said("control {n}", n=n))
+            for n, item in enumerate(self.tables(table, "control", _TOP), 1)
         )
+        return Mapping(name, read, controls, digest, self.text(table, "about", _TOP) or "")
+
+    def wrong(self, where: str, says: str, /, **values: object) -> None:
+        self.problems.append(Said("{where}: {problem}", where=where, problem=Said(says, **values)))
 
     # -- the three kinds of tables
 
@@ -93,13 +102,13 @@ class _Reader:
         source, timezone, currency = self.context(table, top, where)
         facts = self.tables(table, "fact", where)
         if not facts:
-            self.problems.append(f"{where}: gives no fact: add a [[file.fact]]")
+            self.wrong(where, "gives no fact: add a [[file.fact]]")
         patterns = self.texts(table, "pattern", where)
         if not patterns:
-            self.problems.append(f"{where}: needs a pattern such as 'deals*.csv'")
+            self.wrong(where, "needs a pattern such as 'deals*.csv'")
         skip = table.get("skip", 0)
         if not isinstance(skip, int) or isinstance(skip, bool) or skip < 0:
-            self.problems.append(f"{where}: skip is a number of lines, not {skip!r}")
+            self.wrong(where, "skip is a number of lines, not {given}", given=repr(skip))
             skip = 0
         return FileMapping(
             patterns=patterns, source=source, timezone=timezone, currency=currency, skip=skip,
@@ -107,17 +116,19 @@ class _Reader:
             delimiter=self.delimiter(table, where), decimal=self.choice(table, "decimal", (".", ","), where) or ".",
             sheet=self.text(table, "sheet", where), member=self.text(table, "member", where),
             nulls=self.texts(table, "nulls", where),
-            facts=tuple(self.fact(item, f"{where}, fact {n}") for n, item in enumerate(facts, 1)),
+            facts=tuple(
+                self.fact(item, Said("{where}, fact {n}", where=where, n=n)) for n, item in enumerate(facts, 1)
+            ),
         )  # fmt: skip
 
     def fact(self, table: Dict[str, object], where: str) -> FactMapping:
         self.known(table, _FACT, where)
         fields = {
-            name: self.value(table[name], name, f"{where}: {name}") for name in (*REQUIRED, *OPTIONAL) if name in table
+            name: self.value(table[name], name, _part(where, name)) for name in (*REQUIRED, *OPTIONAL) if name in table
         }
         for name in REQUIRED:
             if name not in fields:
-                self.problems.append(f"{where}: needs {name}")
+                self.wrong(where, "needs {names}", names=name)
         kind = fields["kind"].template if "kind" in fields else ()
         if len(kind) == 1 and isinstance(kind[0], str) and not fields["kind"].map and kind[0] not in KINDS:
             self.kind(kind[0], where)
@@ -125,14 +136,15 @@ class _Reader:
             self.needs(kind[0], fields, where)
         for name, code in fields["kind"].map if "kind" in fields else ():
             if code not in KINDS:
-                self.kind(code, f"{where}: map of {name!r}")
+                self.kind(code, Said("{where}: map of {name!r}", where=where, name=name))
         keys, detail = self.named(table, "keys", where), self.named(table, "detail", where)
         for name, _ in keys:
             if not KEY_NAME.fullmatch(name):
-                self.problems.append(
-                    f"{where}: no key {name!r}; {nearest(name, ['domain', *PERSON_KEYS])}"
-                    "keys are email, phone, anonymous_id, user_id, person.<system>, domain, account.<system>"
-                )
+                hint, known = nearest(name, ["domain", *PERSON_KEYS]), ", ".join(PERSON_KEYS)
+                self.wrong(
+                    where, "no key {name!r}; {hint}keys are {known}, person.<system>, domain, account.<system>",
+                    name=name, hint=hint, known=known,
+                )  # fmt: skip
         return FactMapping(fields=fields, keys=keys, detail=detail, when=self.conditions(table.get("when", {}), where))
 
     def control(
@@ -142,21 +154,22 @@ class _Reader:
         sources = {file.source: file for file in files}
         source = self.text(table, "source", where) or self.text(top, "source", where) or ""
         if source not in sources:
-            self.problems.append(f"{where}: source {source!r} is read by no [[file]]; there are {', '.join(sources)}")
+            known = ", ".join(sources)
+            self.wrong(where, "source {name!r} is read by no [[file]]; there are {known}", name=source, known=known)
         kind = self.text(table, "kind", where) or ""
         if kind not in KINDS:
             self.kind(kind, where)
         zone = sources[source].timezone if source in sources else None
         facts, amount = table.get("facts"), table.get("amount")
         if facts is None and amount is None:
-            self.problems.append(f"{where}: says nothing: give facts, amount or both")
+            self.wrong(where, "says nothing: give facts, amount or both")
         if facts is not None and (not isinstance(facts, int) or isinstance(facts, bool) or facts < 0):
-            self.problems.append(f"{where}: facts is a whole number, not {facts!r}")
+            self.wrong(where, "facts is a whole number, not {given}", given=repr(facts))
         if amount is not None and (not isinstance(amount, int | Decimal) or isinstance(amount, bool)):
-            self.problems.append(f"{where}: amount is a number, not {amount!r}")
+            self.wrong(where, "amount is a number, not {given}", given=repr(amount))
         currency = self.currency(table, where) or (sources[source].currency if source in sources else None)
         if amount is not None and currency is None:
-            self.problems.append(f"{where}: an amount needs its currency")
+            self.wrong(where, "an amount needs its currency")
         return Control(
             source, kind, self.before(table, zone, where), facts if isinstance(facts, int) else None,
             Decimal(amount) if isinstance(amount, int | Decimal) else None, currency,
@@ -167,22 +180,27 @@ class _Reader:
     def context(
         self, table: Dict[str, object], top: Dict[str, object], where: str
     ) -> tuple[str, str | None, str | None]:
-        source = self.text(table, "source", where) or self.text(top, "source", "top level") or ""
-        if not SOURCE_NAME.fullmatch(source):
-            self.problems.append(
-                f"{where}: source {source!r} is no source name: "
-                "lower case letters, digits and underscores, a letter first"
-                if source
-                else f"{where}: needs a source, at the top level or in the [[file]]"
-            )
-        timezone = self.timezone(table, where) or self.timezone(top, "top level")
-        return source, timezone, self.currency(table, where) or self.currency(top, "top level")
+        source = self.text(table, "source", where) or self.text(top, "source", _TOP) or ""
+        if not source:
+            self.wrong(where, "needs a source, at the top level or in the [[file]]")
+        elif not SOURCE_NAME.fullmatch(source):
+            self.wrong(
+                where, "source {name!r} is no source name: lower case letters, digits and underscores, a letter first",
+                name=source,
+            )  # fmt: skip
+        timezone = self.timezone(table, where) or self.timezone(top, _TOP)
+        return source, timezone, self.currency(table, where) or self.currency(top, _TOP)
 
     def value(self, given: object, field: str, where: str) -> Value:
         if isinstance(given, str):
             return Value(self.template(given, where))
         if not isinstance(given, dict) or "from" not in given:
-            self.problems.append(f'{where} is a text such as "{{column}}" or a table with `from`, not {given!r}')
+            self.problems.append(
+                Said(
+                    '{where} is a text such as "{{column}}" or a table with `from`, not {given}',
+                    where=where, given=repr(given),
+                )
+            )  # fmt: skip
             return Value(())
         timed, counted = field == "occurred_at", field in NUMBERS
         allowed = [*_VALUE, *(("format", "timezone") if timed else ()), *(("decimal",) if counted else ())]
@@ -197,7 +215,7 @@ class _Reader:
             decimal=self.choice(given, "decimal", (".", ","), where),
         )  # fmt: skip
         if value.only and not (value.map or value.lookup):
-            self.problems.append(f"{where}: only = true needs a map or a lookup that says what is allowed")
+            self.wrong(where, "only = true needs a map or a lookup that says what is allowed")
         return value
 
     def template(self, text: str, where: str) -> Template:
@@ -211,8 +229,8 @@ class _Reader:
             elif mark in ("{{", "}}"):
                 parts.append(mark[0])
             else:
-                self.problems.append(
-                    f"{where}: a brace stands alone in {text!r}: write {{column}}, or {{{{ for a brace itself"
+                self.wrong(
+                    where, "a brace stands alone in {text!r}: write {{column}}, or {{{{ for a brace itself", text=text
                 )
         parts.append(text[end:])
         joined: list[Column | str] = []
@@ -225,10 +243,10 @@ class _Reader:
 
     def conditions(self, given: object, where: str) -> tuple[Condition, ...]:
         if not isinstance(given, dict):
-            self.problems.append(f'{where}: when is a table such as {{ stage = "Won" }}, not {given!r}')
+            self.wrong(where, 'when is a table such as {{ stage = "Won" }}, not {given}', given=repr(given))
             return ()
         return tuple(
-            c for column, test in given.items() for c in self.condition(column.strip(), test, f"{where}: when {column}")
+            c for name, test in given.items() for c in self.condition(name.strip(), test, _part(where, f"when {name}"))
         )
 
     def condition(self, column: str, test: object, where: str) -> list[Condition]:
@@ -236,8 +254,11 @@ class _Reader:
             return [Condition(column, (test,) if isinstance(test, str) else tuple(test))]
         if not isinstance(test, dict) or not test:
             self.problems.append(
-                f"{where} is a text, a list of texts, {{ not = ... }} or {{ present = true }}, not {test!r}"
-            )
+                Said(
+                    "{where} is a text, a list of texts, {{ not = ... }} or {{ present = true }}, not {given}",
+                    where=where, given=repr(test),
+                )
+            )  # fmt: skip
             return []
         self.known(test, ("not", "present"), where)
         found = [Condition(column, self.texts(test, "not", where), negated=True)] if "not" in test else []
@@ -247,49 +268,53 @@ class _Reader:
         if given is None:
             return None
         if not isinstance(given, dict):
-            self.problems.append(f"{where}: lookup is a table with file, key and value, not {given!r}")
+            self.wrong(where, "lookup is a table with file, key and value, not {given}", given=repr(given))
             return None
-        self.known(given, ("file", "key", "value"), f"{where}: lookup")
-        names = {name: self.text(given, name, f"{where}: lookup") for name in ("file", "key", "value")}
+        self.known(given, ("file", "key", "value"), _part(where, "lookup"))
+        names = {name: self.text(given, name, _part(where, "lookup")) for name in ("file", "key", "value")}
         if missing := [name for name, text in names.items() if not text]:
-            self.problems.append(f"{where}: lookup needs {', '.join(missing)}")
+            self.wrong(where, "lookup needs {names}", names=", ".join(missing))
         return Lookup(*(text or "" for text in names.values()))
 
     def needs(self, kind: str, fields: Dict[str, Value], where: str) -> None:
         for name in KINDS[kind].needs:
             if name not in fields and name != "currency":
-                self.problems.append(f"{where}: a {kind} needs {name}")
+                self.wrong(where, "a {kind} needs {name}", kind=kind, name=name)
 
     def kind(self, kind: str, where: str) -> None:
-        self.problems.append(f"{where}: no kind {kind!r}; {nearest(kind, KINDS)}the vocabulary has {len(KINDS)}")
+        self.wrong(
+            where, "no kind {kind!r}; {hint}the vocabulary has {n}", kind=kind, hint=nearest(kind, KINDS), n=len(KINDS)
+        )
 
     # -- single settings
 
     def known(self, table: Dict[str, object], allowed: Sequence[str], where: str) -> None:
         for name in table:
             if name not in allowed:
-                self.problems.append(
-                    f"{where}: no key {name!r} here; {nearest(name, list(allowed))}allowed: {', '.join(allowed)}"
-                )
+                hint, has = nearest(name, list(allowed)), ", ".join(allowed)
+                self.wrong(where, "no key {name!r} here; {hint}allowed: {allowed}", name=name, hint=hint, allowed=has)
 
     def tables(self, table: Dict[str, object], name: str, where: str) -> list[dict[str, object]]:
         given = table.get(name, [])
         if isinstance(given, list) and all(isinstance(item, dict) for item in given):
             return given
-        self.problems.append(f"{where}: {name} is written as [[{name if where == 'top level' else 'file.' + name}]]")
+        whole = name if where is _TOP else f"file.{name}"
+        self.wrong(where, "{name} is written as [[{whole}]]", name=name, whole=whole)
         return []
 
     def named(self, table: Dict[str, object], name: str, where: str) -> tuple[tuple[str, Value], ...]:
         given = table.get(name, {})
         if not isinstance(given, dict):
-            self.problems.append(f"{where}: {name} is a table of values, not {given!r}")
+            self.wrong(where, "{name} is a table of values, not {given}", name=name, given=repr(given))
             return ()
-        return tuple((key, self.value(item, name, f"{where}: {name}.{key}")) for key, item in sorted(given.items()))
+        return tuple(
+            (key, self.value(item, name, _part(where, f"{name}.{key}"))) for key, item in sorted(given.items())
+        )
 
     def text(self, table: Dict[str, object], name: str, where: str) -> str | None:
         given = table.get(name)
         if given is not None and not isinstance(given, str):
-            self.problems.append(f"{where}: {name} is a text, not {given!r}")
+            self.wrong(where, "{name} is a text, not {given}", name=name, given=repr(given))
             return None
         return given
 
@@ -299,19 +324,22 @@ class _Reader:
             return (given,)
         if _is_texts(given):
             return tuple(given)
-        self.problems.append(f"{where}: {name} is a text or a list of texts, not {given!r}")
+        self.wrong(where, "{name} is a text or a list of texts, not {given}", name=name, given=repr(given))
         return ()
 
     def flag(self, table: Dict[str, object], name: str, where: str) -> bool:
         given = table.get(name, False)
         if not isinstance(given, bool):
-            self.problems.append(f"{where}: {name} is true or false, not {given!r}")
+            self.wrong(where, "{name} is true or false, not {given}", name=name, given=repr(given))
         return given is True
 
     def choice(self, table: Dict[str, object], name: str, allowed: Sequence[str], where: str) -> str | None:
         given = self.text(table, name, where)
         if given is not None and given not in allowed:
-            self.problems.append(f"{where}: {name} is {' or '.join(map(repr, allowed))}, not {given!r}")
+            choices = Said("{name!r}", name=allowed[0])
+            for other in allowed[1:]:
+                choices = Said("{choices} or {other!r}", choices=choices, other=other)
+            self.wrong(where, "{name} is {choices}, not {given!r}", name=name, choices=choices, given=given)
             return None
         return given
 
@@ -320,38 +348,36 @@ class _Reader:
         try:
             return codecs.lookup(given).name if given else None
         except LookupError:
-            self.problems.append(f"{where}: no encoding {given!r}; for example utf-8, utf-16, windows-1252, cp949")
+            self.wrong(where, "no encoding {given!r}; for example utf-8, utf-16, windows-1252, cp949", given=given)
             return None
 
     def delimiter(self, table: Dict[str, object], where: str) -> str | None:
         given = self.text(table, "delimiter", where)
         if given is not None and (len(given) != 1 or not given.isascii() or given in '"\r\n'):
-            self.problems.append(f"{where}: delimiter is one ASCII character and no quote, not {given!r}")
+            self.wrong(where, "delimiter is one ASCII character and no quote, not {given!r}", given=given)
             return None
         return given
 
     def timezone(self, table: Dict[str, object], where: str) -> str | None:
         given = self.text(table, "timezone", where)
         if given is not None and given not in (zones := zoneinfo.available_timezones()):
-            self.problems.append(
-                f"{where}: no timezone {given!r}; {nearest(given, sorted(zones))}names are those of IANA"
-            )
+            hint = nearest(given, sorted(zones))
+            self.wrong(where, "no timezone {given!r}; {hint}names are those of IANA", given=given, hint=hint)
             return None
         return given
 
     def currency(self, table: Dict[str, object], where: str) -> str | None:
         given = self.text(table, "currency", where)
         if given is not None and given not in CURRENCIES:
-            self.problems.append(
-                f"{where}: no currency {given!r}; {nearest(given, CURRENCIES)}codes are those of ISO 4217"
-            )
+            hint = nearest(given, CURRENCIES)
+            self.wrong(where, "no currency {given!r}; {hint}codes are those of ISO 4217", given=given, hint=hint)
             return None
         return given
 
     def replacements(self, table: Dict[str, object], where: str) -> tuple[tuple[str, str], ...]:
         given = table.get("map", {})
         if not isinstance(given, dict) or not _is_texts(list(given.values())):
-            self.problems.append(f"{where}: map is a table of texts, not {given!r}")
+            self.wrong(where, "map is a table of texts, not {given}", given=repr(given))
             return ()
         return tuple((str(key), str(item)) for key, item in given.items())
 
@@ -360,6 +386,6 @@ class _Reader:
         if given is None:
             return None
         if isinstance(given, datetime) or not isinstance(given, date):
-            self.problems.append(f"{where}: before is a day such as 2026-11-01, not {given!r}")
+            self.wrong(where, "before is a day such as 2026-11-01, not {given}", given=repr(given))
             return None
         return datetime.combine(given, time(), zoneinfo.ZoneInfo(zone) if zone else UTC).astimezone(UTC)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from plait.facts import CURRENCIES, KINDS, Refusal, nearest
+from plait.sources import rules
 from plait.sources.delimited import BrokenRow
 from plait.sources.expression import Check
 
@@ -37,7 +38,6 @@ class RefusedRows:
     def add_broken(self, rows: Iterable[BrokenRow]) -> None:
         """Add rows that do not have the shape of their file."""
         for row in rows:
-            step = "put cells that hold a delimiter, a quote or a line break into quotes, and double the quotes inside"
             self._add(
                 Refusal(
                     self.source,
@@ -46,7 +46,7 @@ class RefusedRows:
                     "",
                     row.text[:LONGEST_VALUE],
                     row.rule,
-                    step,
+                    rules.QUOTE_IT,
                     json.dumps({"raw": row.text}, ensure_ascii=False),
                 )
             )
@@ -55,7 +55,8 @@ class RefusedRows:
         """Add rows that break a rule: line, number of the rule, how many more rules, the value, the whole row."""
         for line, number, more, value, row in rows:
             check = checks[number]
-            rule = check.rule + (f" (and {more} more rule{'s' * (more > 1)})" if more else "")
+            others = rules.ONE_MORE if more == 1 else rules.MORE
+            rule = others.format(rule=check.rule, more=more) if more else check.rule
             shown = value if value is None else value[:LONGEST_VALUE]
             self._add(Refusal(self.source, self.file, line, check.field, shown, rule, _next_step(check, shown), row))
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import duckdb
 
 from plait.duck import literal
+from plait.failure import Said
 from plait.sources.delimited import RowsLost
 from plait.sources.expression import Query, compile_file, lookup_table
 from plait.sources.file import (
@@ -123,7 +124,8 @@ def _job(found: Found, mapping: SourceMapping, folder: Path, work: Path, recorde
     lookups = {lookup: folder / lookup.file for lookup in found.mapping.lookups()}
     for lookup, path in lookups.items():
         if not path.is_file():
-            raise BadMapping(mapping.name, [f"lookup names the file {lookup.file!r}, which is not in the folder"])
+            absent = Said("lookup names the file {name!r}, which is not in the folder", name=lookup.file)
+            raise BadMapping(mapping.name, [absent])
     digests = [digest_of(lookup.file, path) for lookup, path in lookups.items()]
     parts = [found.name, found.digest, mapping.digest, _code(), *digests]
     key = sha256(json.dumps(parts).encode()).hexdigest()[:32]
@@ -158,7 +160,8 @@ def _check_formats(mapping: FileMapping, name: str) -> None:
         try:
             duckdb.execute("select try_strptime('', ?)", [time_format])
         except duckdb.Error as error:
-            raise BadMapping(name, [f"the time format {time_format!r} is not understood: {error}"]) from error
+            says = Said("the time format {given!r} is not understood: {error}", given=time_format, error=str(error))
+            raise BadMapping(name, [says]) from error
 
 
 # -- parts
@@ -283,7 +286,13 @@ class _Part:
         self.made.without_fact, self.made.future = counted[0] - counted[1], counted[2]
         if again.rows != rows or with_fact + counted[0] != rows:
             raise RowsLost(
-                f"{self.job.found.name}: {rows} rows, {with_fact} with facts, {counted[0]} without: please report this"
+                Said(
+                    "{file}: {rows} rows, {given} with facts, {none} without: please report this",
+                    file=self.job.found.name,
+                    rows=rows,
+                    given=with_fact,
+                    none=counted[0],
+                )
             )
         result = engine.execute("select * from rest where broken is not null order by line")
         while part := result.fetchmany(10_000):
@@ -318,13 +327,15 @@ def _load_lookup(engine: duckdb.DuckDBPyConnection, name: str, lookup: Lookup, t
     engine.unregister("raw")
     if broken:
         raise UnreadableFile(
-            lookup.file, f"line {broken[0]} does not have the shape of the file: correct it, others look values up here"
-        )
+            lookup.file, "line {line} does not have the shape of the file: correct it, others look values up here",
+            line=broken[0],
+        )  # fmt: skip
     twice = engine.execute(f"select key from {name} group by key having count(*) > 1 order by key limit 1").fetchall()
     if twice:  # a row would give its facts twice
         raise UnreadableFile(
-            lookup.file, f"{lookup.key} {twice[0][0]!r} stands for more than one {lookup.value}: keep one of them"
-        )
+            lookup.file, "{key} {name!r} stands for more than one {value}: keep one of them",
+            key=lookup.key, name=twice[0][0], value=lookup.value,
+        )  # fmt: skip
 
 
 @contextmanager

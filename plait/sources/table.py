@@ -22,6 +22,7 @@ import pyarrow.parquet
 
 from plait.duck import literal
 from plait.facts import nearest
+from plait.failure import Said
 from plait.sources import delimited
 from plait.sources.delimited import BrokenRow
 from plait.sources.file import Found, Plain, UnreadableFile, check_expansion
@@ -78,13 +79,18 @@ def check_columns(file: str, has: Sequence[str], needed: Sequence[str]) -> None:
     twice = sorted({name for name in has if list(has).count(name) > 1})
     if twice:
         raise UnreadableFile(
-            file, f"has more than one column named {', '.join(twice)}: rename them, so that each name is one column"
-        )
+            file, "has more than one column named {names}: rename them, so that each name is one column",
+            names=", ".join(twice),
+        )  # fmt: skip
     if missing := [name for name in dict.fromkeys(needed) if name not in has]:
-        raise BadMapping(
-            file,
-            [f"the mapping names column {n!r}; {nearest(n, list(has))}the file has: {', '.join(has)}" for n in missing],
-        )
+        raise BadMapping(file, [_lacks(name, has) for name in missing])
+
+
+def _lacks(name: str, has: Sequence[str]) -> Said:
+    hint = nearest(name, list(has))
+    return Said(
+        "the mapping names column {name!r}; {hint}the file has: {has}", name=name, hint=hint, has=", ".join(has)
+    )
 
 
 def _schema(fields: Sequence[tuple[str, pa.DataType]]) -> pa.Schema:
@@ -300,7 +306,9 @@ class Parquet:
         try:
             return cls(found.name, plain.path, pyarrow.parquet.read_schema(plain.path))
         except (pa.ArrowInvalid, OSError) as error:
-            raise UnreadableFile(found.name, f"is no whole Parquet file ({error}): fetch it again") from error
+            raise UnreadableFile(
+                found.name, "is no whole Parquet file ({error}): fetch it again", error=str(error)
+            ) from error
 
     def check(self, needed: Sequence[str]) -> None:
         """Raise where the schema lacks a column."""
@@ -352,19 +360,24 @@ class Sheet:
                 check_expansion(found.name, sum(i.file_size for i in archive.infolist()), plain.path.stat().st_size)
             sheets = CalamineWorkbook.from_path(str(plain.path)).sheet_names
         except (CalamineError, zipfile.BadZipFile) as error:
-            raise UnreadableFile(found.name, f"is no sound XLSX workbook ({error}): save it again") from error
+            raise UnreadableFile(
+                found.name, "is no sound XLSX workbook ({error}): save it again", error=str(error)
+            ) from error
         sheet = found.mapping.sheet or (sheets[0] if len(sheets) == 1 else None)
         if sheet is None or sheet not in sheets:
-            asked = (
-                f"has no sheet {sheet!r}"
-                if sheet
-                else "has several sheets: write sheet = one of them into the [[file]]"
-            )
-            raise UnreadableFile(found.name, f"{asked}; its sheets: {', '.join(sheets)}")
+            known = ", ".join(sheets)
+            if sheet:
+                raise UnreadableFile(
+                    found.name, "has no sheet {sheet!r}; its sheets: {known}", sheet=sheet, known=known
+                )
+            raise UnreadableFile(
+                found.name, "has several sheets: write sheet = one of them into the [[file]]; its sheets: {known}",
+                known=known,
+            )  # fmt: skip
         rows = _cells(plain.path, sheet)
         filled = [n for n, row in enumerate(rows) if n >= found.mapping.skip and any(row)]
         if not filled:
-            raise UnreadableFile(found.name, f"sheet {sheet!r} is empty: not even a header")
+            raise UnreadableFile(found.name, "sheet {sheet!r} is empty: not even a header", sheet=sheet)
         names = tuple((text or "").strip() or f"column {n}" for n, text in enumerate(rows[filled[0]], 1))
         return cls(found.name, plain.path, sheet, names, filled[0] + 1)
 

@@ -28,7 +28,7 @@ from plait.facts import KINDS, Kind
 from plait.failure import Misused, Unfit
 from plait.measure import Measure, UnknownMeasure, known_measure
 from plait.timeline import UnknownAccount
-from plait.web import described
+from plait.web import described, words
 from plait.web.access import SCOPES, Reader, reader_of
 from plait.web.people.models import User
 from plait.web.reader import answer, ask_of, results
@@ -193,7 +193,8 @@ def _table(request: HttpRequest, name: str) -> HttpResponse:
     _check_query(request, set(desk.measures()[name].options) | OWN)
     form = request.GET.get("format", FORMATS[0])
     if form not in FORMATS:
-        raise BadState(f"format cannot be {form!r}; allowed: {', '.join(FORMATS)}.")
+        said = gettext("%(name)s cannot be %(value)r; allowed: %(allowed)s.")
+        raise BadState(said % {"name": "format", "value": form, "allowed": ", ".join(FORMATS)})
     table = answer(ask_of(user, name, request.GET))
     if form == "csv":
         return HttpResponse(report.as_csv(table), content_type="text/csv; charset=utf-8")
@@ -204,9 +205,11 @@ def _check_query(request: HttpRequest, allowed: set[str]) -> None:
     """Refuse what a page's address may say and an answer would not heed, and what is said twice."""
     for name, said in request.GET.lists():
         if name in RESERVED - allowed:
-            raise BadState(f"{name} is for pages; allowed here: {', '.join(sorted(allowed))}.")
+            told = gettext("%(name)s is for pages; allowed here: %(allowed)s.")
+            raise BadState(told % {"name": name, "allowed": ", ".join(sorted(allowed))})
         if len(said) > 1:
-            raise BadState(f"{name} is given {len(said)} times; give it once, several names with commas between.")
+            told = gettext("%(name)s is given %(n)s times; give it once, several names with commas between.")
+            raise BadState(told % {"name": name, "n": len(said)})
 
 
 def _operation_of(name: str) -> Callable[[HttpRequest], HttpResponse]:
@@ -310,7 +313,7 @@ def sentence(error: Exception) -> str:
         return " ".join(f"{one['loc'][-1]}: {one['msg']}." for one in error.errors)
     if not isinstance(error, Misused | Unfit | BadState | PermissionDenied):
         return gettext("The fault is ours and has been written to the log; nothing was changed.")
-    return str(error.args[0]) if error.args else gettext("You may not do this.")
+    return words.failure(error) or gettext("You may not do this.")
 
 
 def _refuse(request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:  # noqa: ARG001 - ninja's own shape

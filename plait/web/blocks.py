@@ -90,7 +90,7 @@ class Figure:
             "good": self._verdict(change[1] if change else 0),
             "before": formats.shown(before.get(self.column), unit, str(currency) if currency else None, compact=True),
             "before_ask": before_ask,
-            "remarks": [words.remark(text) for text in table.warnings],
+            "remarks": [words.said(text) for text in table.warnings],
             "spark": self._spark(results, state, scope),
         }
 
@@ -268,7 +268,7 @@ def _shown(block: Drawing | Listing, ask: Ask, table: Table) -> dict[str, object
         "title": words.label(block.title),
         "ask": ask,
         "table": table,
-        "remarks": [words.remark(text) for text in table.warnings],
+        "remarks": [words.said(text) for text in table.warnings],
         "empty": not table.rows,
         "needs": known_measure(ask.measure),
     }

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext, gettext_noop
 
 from plait.facts import CURRENCIES, nearest
-from plait.web import formats
+from plait.web import formats, words
 
 WEEK = 7
 WEEKS = {"4w": 4, "13w": 13, "26w": 26, "52w": 52}  # whole weeks: two of them hold the same weekdays
@@ -112,7 +112,7 @@ def read_state(query: Mapping[str, str], end: date, *, as_of: date | None) -> St
     if currency is not None and currency not in CURRENCIES:
         raise BadState(
             gettext("%(value)r is no currency; %(hint)suse a code of ISO 4217 such as EUR.")
-            % {"value": currency, "hint": nearest(currency, CURRENCIES)}
+            % {"value": currency, "hint": words.said(nearest(currency, CURRENCIES))}
         )
     since, until = end - timedelta(weeks=13), end
     state = State(end, since, until, compare=compare, match=query.get("match") != "no", as_of=as_of, currency=currency)

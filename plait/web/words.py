@@ -6,12 +6,17 @@ A test walks the registry and the vocabulary and fails on a text that a language
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from functools import cache
+from itertools import zip_longest
 
 from django.utils.translation import gettext
 
 from plait.facts import DEPARTMENTS, KINDS, STAGES
-from plait.measure import Measure, Remark, registry
+from plait.failure import Said
+from plait.measure import Measure, registry
+from plait.sources import rules
 
 SPELT = {
     "it": "IT", "hr": "HR", "nps": "NPS", "csat": "CSAT", "csv": "CSV", "crm": "CRM", "sql": "SQL", "mql": "MQL",
@@ -40,6 +45,8 @@ def value(text: object, unit: str = "text") -> str:
 
 
 HEALTHS = ("poor", "watch", "good", "unknown")
+HOLE = re.compile(r"{\w+[^}]*}")
+AS_WRITTEN = re.compile(r"![rsa]}")  # of a stored text: the value stands in it as it was written
 PARENTHESES = ("(unknown)", "(new)")
 OWN_VALUES = frozenset((*PARENTHESES, *STAGES, *KINDS, "all", "forward", "back", "nps", "csat", "review", *HEALTHS))
 
@@ -54,13 +61,40 @@ def english_paragraphs(measure: Measure) -> list[str]:
     return [" ".join(part.split()) for part in measure.means.split("\n\n")]
 
 
-def remark(text: str) -> str:
-    """Give a caution in the reader's language."""
-    if not isinstance(text, Remark):
-        return gettext(text)
-    some = ", ".join(text.some) + (gettext(" and others") if text.n > len(text.some) else "")
-    names = {name: gettext(said) for name, said in text.names.items()}
-    return gettext(text.says).format(n=text.n, some=some, **names)
+def said(text: object) -> str:
+    """Give a sentence of the core in the reader's language; what is no such sentence stays as it is."""
+    if not isinstance(text, Said):
+        return str(text)
+    values = {name: said(value) if isinstance(value, Said) else value for name, value in text.values.items()}
+    return gettext(text.says).format(**values) if text.says else ""
+
+
+def failure(error: BaseException) -> str:
+    """Give what an error says in the reader's language."""
+    return said(error.args[0]) if error.args else ""
+
+
+def rule(text: str) -> str:
+    """Give a stored rule or next step in the reader's language: it is kept in English, its pattern is found again."""
+    for pattern, shape in _patterns():
+        found = shape.fullmatch(text)
+        if found:
+            values = {name: rule(value) if name in rules.NESTED else value for name, value in found.groupdict().items()}
+            return AS_WRITTEN.sub("}", gettext(pattern)).format(**values)
+    return text
+
+
+@cache
+def _patterns() -> list[tuple[str, re.Pattern[str]]]:
+    """Give the patterns of rules and next steps with their shape, what says most first."""
+    known = sorted({*rules.patterns()}, key=lambda text: -len(HOLE.sub("", text)))
+    return [(text, _shape(text)) for text in known]
+
+
+def _shape(pattern: str) -> re.Pattern[str]:
+    fixed = [re.escape(part) for part in HOLE.split(pattern)]
+    names = [f"(?P<{hole}>.*)" for hole in re.findall(r"{(\w+)[^}]*}", pattern)]
+    return re.compile("".join(part for pair in zip_longest(fixed, names, fillvalue="") for part in pair), re.DOTALL)
 
 
 def vocabulary() -> Iterator[str]:
@@ -76,5 +110,6 @@ def vocabulary() -> Iterator[str]:
         if kind.quantity:
             yield readable(kind.quantity)
     yield from map(readable, DEPARTMENTS)
+    yield from rules.patterns()
     yield from PARENTHESES
     yield from (readable(text) for text in OWN_VALUES if text not in PARENTHESES)

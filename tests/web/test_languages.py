@@ -16,14 +16,14 @@ from django.test import Client
 from django.utils import translation
 
 from plait import desk
-from plait.measure import Remark, known_measure
+from plait.measure import known_measure, remark
 from plait.web import words
 
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "plait" / "web"
 TEMPLATES = sorted(path for path in WEB.rglob("templates/**/*") if path.suffix in (".html", ".txt"))
 LANGUAGES = ("fr", "ko")
-HOLES = re.compile(r"%\(\w+\)[sdr]|\{\w+\}")
+HOLES = re.compile(r"%\(\w+\)[sdr]|(?<!\{)\{\w+[^{}]*\}")
 OURS = {
     "plait",
     "CSV",
@@ -59,8 +59,8 @@ def translate() -> ModuleType:
 def test_no_text_is_without_translation(language: str) -> None:
     catalogue = read_po(io.BytesIO((WEB / "locale" / language / "LC_MESSAGES" / "django.po").read_bytes()))
     missing = []
-    for message in translate().collect():
-        known = catalogue.get(message[0] if isinstance(message, tuple) else message)
+    for context, message in translate().collect():
+        known = catalogue.get(message[0] if isinstance(message, tuple) else message, context)
         text = known.string if known else ""
         if not (all(text) if isinstance(text, tuple) else text):
             missing.append(message)
@@ -129,10 +129,11 @@ def test_a_name_of_the_data_stays_as_it_is() -> None:
 
 
 def test_a_caution_is_said_in_the_readers_language(home: Path) -> None:
-    said = Remark("{n} facts name no {unit} and are left out: {some}.", 5, ("a", "b", "c"), {"unit": "account"})
+    sentence = "{n} facts name no {unit} and are left out: {some}."
+    said = remark(sentence, {"unit": "account"}, n=5, some=("a", "b", "c"))
     assert said == "5 facts name no account and are left out: a, b, c and others."
     with translation.override("fr"):
-        french = words.remark(said)
+        french = words.said(said)
     assert french != said
     assert "a, b, c" in french
     assert "5" in french

@@ -9,6 +9,8 @@ from django.shortcuts import render
 from django.urls import URLPattern
 from django.utils.translation import gettext as _
 
+from plait.web import words
+
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001 - Django's own shape
     """Say that there is nothing here, whatever the reason."""
@@ -18,13 +20,13 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Say which right is missing."""
-    said = str(exception) if exception and str(exception) else _("You may not do this.")
+    said = (words.failure(exception) if exception else "") or _("You may not do this.")
     return _fault(request, HTTPStatus.FORBIDDEN, _("Not allowed"), said)
 
 
 def misread(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Say what of the address cannot be understood and what is allowed."""
-    said = str(exception) if exception and str(exception) else _("This address cannot be read.")
+    said = (words.failure(exception) if exception else "") or _("This address cannot be read.")
     return _fault(request, HTTPStatus.BAD_REQUEST, _("This cannot be shown"), said)
 
 

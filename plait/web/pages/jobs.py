@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from django.db import transaction
@@ -13,6 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_POST
 
+from plait.failure import Said
+from plait.web import words
 from plait.web.limit import GIGABYTE, MOST_BYTES
 from plait.web.people.models import User, record
 from plait.web.people.rights import may, permit
@@ -118,11 +121,16 @@ def _told(found: Job) -> dict[str, object]:
         "job": found, "said": _(said), "verdict": verdict, "report": report, "rows": rows,
         "refused": sum(file["refused"] for file in report.get("files", [])),
         "added": sum(file["added"] for file in report.get("files", [])),
-        "per_second": int(rows / took) if rows and took else 0, "problems": str(report.get("problem", "")).splitlines(),
+        "per_second": int(rows / took) if rows and took else 0, "problems": _problems(report.get("problem", "")),
         "speed": found.done / found.seconds / 1e6 if found.seconds > 1 and not found.over else 0,
         "percent": min(100, 100 * found.done // found.total) if found.total else 0,
         "late_cancel": found.cancel_asked and found.state == Job.State.DONE,
     }  # fmt: skip
+
+
+def _problems(kept: Mapping[str, object] | str) -> list[str]:
+    """Give what was wrong in the reader's language; a report of an older version holds a text in English."""
+    return (kept if isinstance(kept, str) else words.said(Said.of(kept))).splitlines()
 
 
 URLS = [

@@ -46,13 +46,16 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
         ask = ask_of(user_of(request), name, request.GET)
     except BadOption as refused:
         return render(
-            request, "pages/measure.html", context | {"refused": refused, "form": _form(measure, request)}, status=400
+            request,
+            "pages/measure.html",
+            context | {"refused": words.failure(refused), "form": _form(measure, request)},
+            status=400,
         )
     table = answer(ask)
     chart = drawn(table, results().local_day(table.as_of))
     context |= {
         "ask": ask, "table": table, "grid": grid_of(_first(table)), "chart": chart.told() if chart else None,
-        "form": _form(measure, request), "remarks": [words.remark(text) for text in table.warnings],
+        "form": _form(measure, request), "remarks": [words.said(text) for text in table.warnings],
         "more": max(0, len(table.rows) - ROWS_SHOWN),
     }  # fmt: skip
     return render(request, "pages/measure.html", context)
@@ -67,7 +70,7 @@ def drawer(request: HttpRequest, name: str) -> HttpResponse:
     context = {
         "title": words.label(measure.name), "measure": measure, "ask": ask, "table": table,
         "grid": grid_of(_first(table)), "column": request.GET.get("column", ""),
-        "remarks": [words.remark(text) for text in table.warnings], **_about(measure),
+        "remarks": [words.said(text) for text in table.warnings], **_about(measure),
     }  # fmt: skip
     return render(request, "parts/drawer.html", context)
 
@@ -172,7 +175,7 @@ def _form(measure: Measure, request: HttpRequest) -> list[dict[str, object]]:
     """Give the fields of the options form as the measure's signature states them."""
     return [
         {
-            "name": option.name, "kind": _kind_of(option), "choices": option.choices, "allowed": option.allowed(),
+            "name": option.name, "kind": _kind_of(option), "choices": option.choices,
             "value": request.GET.get(option.name, ""), "default": _default_of(option), "optional": option.optional,
         }
         for option in measure.options.values()

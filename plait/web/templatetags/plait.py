@@ -27,6 +27,12 @@ def label(name: object) -> str:
 
 
 @register.filter
+def rule(text: str) -> str:
+    """Give the rule that a row was refused by, or its next step, in the reader's language."""
+    return words.rule(text)
+
+
+@register.filter
 def day(value: date) -> str:
     """Give a day as people write it."""
     return formats.day(value)

@@ -18,7 +18,7 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from plait import desk
-from plait.failure import Misused, Unfit
+from plait.failure import Misused, Said, Unfit
 from plait.web.work.models import Job
 
 State = Job.State
@@ -120,13 +120,19 @@ def _outcome(job: Job) -> tuple[str, Report]:
     try:
         return State.DONE, _watched(job, watch)
     except (Unfit, Misused) as refused:
-        return State.REFUSED, {"problem": str(refused)}
+        return State.REFUSED, {"problem": _sayable(refused)}
     except Exception:  # the one place where every error is caught: the worker goes on and the fault is in the log
         if watch.cancelled:  # engines wrap what stops them
             desk.forget_staged(settings.HOME)
             return State.CANCELLED, {}
         log.exception("job %s failed", job.pk)
         return State.FAILED, {}
+
+
+def _sayable(refused: Unfit | Misused) -> object:
+    """Give what an error says as a report keeps it, so that each reader has it in their own language."""
+    text = refused.args[0] if refused.args else ""
+    return text.told() if isinstance(text, Said) else str(text)
 
 
 def _watched(job: Job, watch: Watch) -> Report:
@@ -158,7 +164,7 @@ def _try_out(job: Job, watch: Watch) -> Report:
 def _mapping(job: Job) -> Path:
     """Write a job's mapping to its folder under its own name, which its problems are told with."""
     if job.mapping is None:
-        raise Unfit(f"job {job.pk} has no mapping; upload the files again with one.")
+        raise Unfit(Said("job {job} has no mapping; upload the files again with one.", job=job.pk))
     path = Path(job.folder) / "mapping" / job.mapping.name
     path.parent.mkdir(exist_ok=True)
     path.write_text(job.mapping.text, "utf-8", newline="")

@@ -23,7 +23,7 @@ from plait.sources.file import pattern_fits
 from plait.sources.form import BadMapping
 from plait.sources.form import Mapping as SourceMapping
 from plait.sources.mapping import read_mapping
-from plait.web import secret
+from plait.web import secret, words
 from plait.web.limit import GIGABYTE, MOST_BYTES
 from plait.web.people.models import User, record
 from plait.web.work import jobs
@@ -114,7 +114,7 @@ def _read(name: str, content: bytes) -> SourceMapping:
         try:
             return read_mapping(path)
         except BadMapping as bad:
-            raise BadUpload(str(bad).splitlines()) from bad
+            raise BadUpload(words.failure(bad).splitlines()) from bad
 
 
 def _places(files: Sequence[UploadedFile[Any]], mapping: SourceMapping) -> list[PurePosixPath]:

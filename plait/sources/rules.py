@@ -1,0 +1,52 @@
+"""Rules: the texts by which rows are refused and the next steps, each with holes for what differs from row to row.
+
+A refused row is stored with its rule and next step in English, filled in. By these patterns a reader's language finds
+them again: a text that rows are refused by is written here, or in `plait.facts.RULES`, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from plait.facts import RULES
+
+NESTED = ("rule", "step")  # holes for a text that is itself one of these
+
+NOT_SHAPED = "not a JSON object"
+SHAPE_IT = "write one whole JSON object on each line"
+WRONG_QUOTE = "a quote that does not belong there, or is never closed"
+STRAY = "a line break that is not in quotes and ends no line of this file"
+TOO_LONG = "a row of more than {most} MiB"
+ONE_CELL = "{cells} cell where {width} are expected"
+CELLS = "{cells} cells where {width} are expected"
+QUOTE_IT = "put cells that hold a delimiter, a quote or a line break into quotes, and double the quotes inside"
+
+NOT_FOUND = "not found in {file}"
+ADD_TO_FILE = "add it to column {column!r} of {file}, or correct it"
+NOT_IN_MAP = "not in the map"
+ADD_TO_MAP = "allowed: {allowed}; add it to `map` or correct it"
+
+NOT_A_TIME = "not a time"
+WRITE_TIME = "write an existing day as 2026-01-31 or 2026-01-31 10:20:30, or state its `format` in the mapping"
+WRITE_FORMAT = "write it as {formats}, or add its format to `format` in the mapping"
+NO_ZONE = "time without a zone"
+STATE_ZONE = "write the timezone of the source into the mapping"
+SKIPPED = "skipped by the clock change"
+CORRECT_ZONE = "correct it, or the timezone: in {zone} clocks were put forward over this time"
+
+NOT_A_NUMBER = "not a number"
+WRITE_NUMBER = "write at most {digits} digits before the decimal mark {mark!r}, or state `decimal` in the mapping"
+
+ONE_MORE = "{rule} (and {more} more rule)"
+MORE = "{rule} (and {more} more rules)"
+NEAR = "did you mean {near!r}? {step}"
+
+_OWN = tuple(text for name, text in list(globals().items()) if name.isupper() and isinstance(text, str))
+
+
+def patterns() -> Iterator[str]:
+    """Give every text that a refused row can be stored with, as it is written before it is filled in."""
+    yield from _OWN
+    for rule in RULES:
+        yield rule.name
+        yield rule.next_step
