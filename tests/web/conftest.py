@@ -81,3 +81,11 @@ def client_of(persona: Callable[[str], object]) -> Callable[[str], object]:
         return client
 
     return made
+
+
+@pytest.fixture
+def examples(persona: Callable[[str], object], home: Path) -> object:  # noqa: ARG001 - the home holds the account
+    """Give an example of every object that an address names."""
+    from .addresses import examples_of
+
+    return examples_of(persona("mara"), persona("ida"))  # type: ignore[arg-type]

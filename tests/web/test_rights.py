@@ -7,30 +7,21 @@ committed. An address that has no example here fails the test.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import transaction
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import reverse
 
-from plait.web.people.models import Invitation, Token, User, digest_of
 from plait.web.people.personas import PERSONAS
-from plait.web.reader import results
-from plait.web.results import Ask
-from plait.web.work.models import Job
+
+from .addresses import Examples, rows
 
 PAGE = Path(__file__).parents[2] / "docs" / "rights.md"
 WHO = ("nobody", *PERSONAS)
-CHANGES = {  # addresses to which a form is sent, inside a transaction that is undone
-    "account_logout", "deactivate", "end_session", "invite", "invite_again", "job_cancel", "language", "new_role",
-    "person", "reactivate", "reset_factor", "role", "tokens", "token-revoke", "upload", "withdraw_invitation", "me",
-    "mfa_generate_recovery_codes", "account_change_password", "mfa_deactivate_totp",
-}  # fmt: skip
 ClientOf = Callable[[str], Client]
-Examples = Mapping[str, dict[str, Any]]
 ABOUT = """\
 # Who may open what
 
@@ -39,45 +30,6 @@ Written by `make rights` from what the desk answers to the people of the demo co
 missing, 404 is what people outside the firm find, 405 takes only a form. `POST` rows send an empty form.
 
 """
-
-
-@pytest.fixture
-def examples(persona: Callable[[str], User], home: Path) -> Examples:  # noqa: ARG001 - the home holds the account
-    """Give an example of every object that an address names: mostly somebody else's."""
-    mara, ida = persona("mara"), persona("ida")
-    job = Job.objects.create(kind="load", title="an upload", owner=ida)
-    token = Token.objects.create(user=mara, name="a token", digest=digest_of("secret"), scopes=["numbers"])
-    invited = Invitation.objects.create(email="new@demo.example", name="New", digest=digest_of("x"), invited_by=ida)
-    account = results().table(Ask.of("account_health", {}, scope=mara.scope())).records()[0]["account"]
-    return {
-        "account": {"number": account}, "account_joins": {"number": account}, "api-measure": {"name": "win_rate"},
-        "api-table": {"name": "win_rate"}, "api-story": {"account": account}, "api-nothing": {"rest": "nothing"},
-        "board": {"name": "sales"}, "block": {"name": "sales", "number": 0}, "invite_again": {"number": invited.pk},
-        "withdraw_invitation": {"number": invited.pk}, "invitation": {"secret": "no-such-secret"},
-        "job": {"number": job.pk}, "job_progress": {"number": job.pk}, "job_cancel": {"number": job.pk},
-        "end_session": {"number": 1}, "measure": {"name": "win_rate"},
-        "history": {"name": "win_rate"}, "rows": {"name": "win_rate"}, "drawer": {"name": "win_rate"},
-        "behind": {"name": "win_rate"},
-        "csv": {"name": "win_rate"}, "person": {"number": mara.pk},
-        "deactivate": {"number": mara.pk}, "reactivate": {"number": mara.pk}, "reset_factor": {"number": mara.pk},
-        "role": {"name": "analyst"}, "token-revoke": {"number": token.pk},
-        "account_reset_password_from_key": {"uidb36": "1", "key": "no-such-key"},
-    }  # fmt: skip
-
-
-def names(patterns: list[URLPattern | URLResolver] | None = None) -> Iterator[str]:
-    """Give the name of every address that the router knows."""
-    for pattern in get_resolver().url_patterns if patterns is None else patterns:
-        if isinstance(pattern, URLResolver):
-            yield from names(pattern.url_patterns)
-        else:
-            yield pattern.name or str(pattern.pattern)
-
-
-def rows() -> list[tuple[str, str]]:
-    """Give the method and the name of everything that can be asked for."""
-    known = list(dict.fromkeys(names()))
-    return [("GET", name) for name in known] + [("POST", name) for name in known if name in CHANGES]
 
 
 def answered(client: Client, method: str, path: str) -> int:
@@ -148,10 +100,3 @@ def test_a_reason_names_the_missing_right(client_of: ClientOf) -> None:
     response = client_of("mia").get("/people/")
     assert response.status_code == 403
     assert "people, roles and invitations" in response.content.decode()
-
-
-def test_a_form_without_its_token_is_refused(persona: Callable[[str], User]) -> None:
-    """Whoever lures a person to another site cannot make their browser change anything here."""
-    client = Client(enforce_csrf_checks=True)
-    client.force_login(persona("ida"), "allauth.account.auth_backends.AuthenticationBackend")
-    assert client.post("/language/", {"language": "fr"}).status_code == 403

@@ -1,0 +1,70 @@
+"""Every address that the router knows, with an example of each: who may open it, and what every page has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from plait.measures import load_measures
+from plait.web.board import all_boards
+from plait.web.people.models import Invitation, Token, User, digest_of
+from plait.web.reader import results
+from plait.web.results import Ask
+from plait.web.work.models import Job
+
+CHANGES = {  # addresses to which a form is sent, inside a transaction that is undone
+    "account_logout", "deactivate", "end_session", "invite", "invite_again", "job_cancel", "language", "new_role",
+    "person", "reactivate", "reset_factor", "role", "tokens", "token-revoke", "upload", "withdraw_invitation", "me",
+    "mfa_generate_recovery_codes", "account_change_password", "mfa_deactivate_totp",
+}  # fmt: skip
+Examples = Mapping[str, dict[str, Any]]
+
+
+def examples_of(mara: User, ida: User) -> Examples:
+    """Give an example of every object that an address names: mostly Mara's."""
+    job = Job.objects.create(kind="load", title="an upload", owner=ida)
+    token = Token.objects.create(user=mara, name="a token", digest=digest_of("secret"), scopes=["numbers"])
+    invited = Invitation.objects.create(email="new@demo.example", name="New", digest=digest_of("x"), invited_by=ida)
+    account = results().table(Ask.of("account_health", {}, scope=mara.scope())).records()[0]["account"]
+    return {
+        "account": {"number": account}, "account_joins": {"number": account}, "api-measure": {"name": "win_rate"},
+        "api-table": {"name": "win_rate"}, "api-story": {"account": account}, "api-nothing": {"rest": "nothing"},
+        "board": {"name": "sales"}, "block": {"name": "sales", "number": 0}, "invite_again": {"number": invited.pk},
+        "withdraw_invitation": {"number": invited.pk}, "invitation": {"secret": "no-such-secret"},
+        "job": {"number": job.pk}, "job_progress": {"number": job.pk}, "job_cancel": {"number": job.pk},
+        "end_session": {"number": 1}, "measure": {"name": "win_rate"},
+        "history": {"name": "win_rate"}, "rows": {"name": "win_rate"}, "drawer": {"name": "win_rate"},
+        "behind": {"name": "win_rate"},
+        "csv": {"name": "win_rate"}, "person": {"number": mara.pk},
+        "deactivate": {"number": mara.pk}, "reactivate": {"number": mara.pk}, "reset_factor": {"number": mara.pk},
+        "role": {"name": "analyst"}, "token-revoke": {"number": token.pk},
+        "account_reset_password_from_key": {"uidb36": "1", "key": "no-such-key"},
+    }  # fmt: skip
+
+
+def names(patterns: list[URLPattern | URLResolver] | None = None) -> Iterator[str]:
+    """Give the name of every address that the router knows."""
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        if isinstance(pattern, URLResolver):
+            yield from names(pattern.url_patterns)
+        else:
+            yield pattern.name or str(pattern.pattern)
+
+
+def rows() -> list[tuple[str, str]]:
+    """Give the method and the name of everything that can be asked for."""
+    known = list(dict.fromkeys(names()))
+    return [("GET", name) for name in known] + [("POST", name) for name in known if name in CHANGES]
+
+
+def paths(examples: Examples) -> list[str]:
+    """Give a path of every address, and those of every board."""
+    one_each = [reverse(name, kwargs=examples.get(name)) for name in names()]
+    return list(dict.fromkeys([*one_each, *(reverse("board", kwargs={"name": name}) for name in all_boards())]))
+
+
+def measure_paths() -> list[str]:
+    """Give the path of every measure's page."""
+    return [reverse("measure", kwargs={"name": name}) for name in load_measures()]
