@@ -13,6 +13,7 @@ from plait.web import formats, words
 
 Kind = Literal["line", "bar", "stacked", "ranked", "funnel", "heatmap", "spark", "interval"]
 MOST_RANKED = 12
+MOST_PARTS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,8 @@ def chart_of(
 ) -> Chart | None:
     """Draw columns of a table over its column `x`; `split` makes a series of each value of a text column.
 
-    None when there is nothing to draw. Money is drawn in one currency: that of the most rows. The month, quarter and
-    year of `today` are not over.
+    None when there is nothing to draw, or more series than an eye can tell apart. Money is drawn in one currency: that
+    of the most rows. The month, quarter and year of `today` are not over.
     """
     records, currency = _in_one_currency(table)
     if not records:
@@ -75,6 +76,8 @@ def chart_of(
         series = [_series(words.label(name), records, places, x, name) for name in columns]
     else:
         parts = list(dict.fromkeys(str(record[split]) for record in records))
+        if len(parts) > MOST_PARTS:
+            return None
         series = [
             _series(
                 words.value(part, table.columns[split]),

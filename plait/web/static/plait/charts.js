@@ -36,7 +36,7 @@
       color: colours, animation: false, textStyle: { fontFamily: css("--font"), color: ink },
       aria: { enabled: true, decal: { show: several && chart.kind === "stacked" } },
       grid: { left: 4, right: 16, top: several ? 34 : 12, bottom: 4, containLabel: true },
-      legend: several ? { left: 0, top: 0, icon: "rect", itemWidth: 10, itemHeight: 10, textStyle: { color: soft } } : undefined,
+      legend: several ? { type: "scroll", left: 0, right: 0, top: 0, pageIconColor: soft, pageIconInactiveColor: line, pageIconSize: 11, pageTextStyle: { color: soft }, icon: "rect", itemWidth: 10, itemHeight: 10, textStyle: { color: soft } } : undefined,
       tooltip: { renderMode: "richText", trigger: chart.kind === "heatmap" ? "item" : "axis", backgroundColor: card, borderColor: line, textStyle: { color: ink, fontSize: 12 }, valueFormatter: (value) => say(chart, value, false), axisPointer: { type: chart.kind === "line" ? "line" : "shadow" } },
     };
     const at = { line: lines, bar: bars, stacked: bars, ranked: ranks, funnel: ranks, heatmap: heat, spark, interval: lines }[chart.kind];
