@@ -104,7 +104,7 @@ def test_what_no_page_may_have_is_found() -> None:
         "<style></style><script>run()</script><p style='x'><a onclick='x'><a href='javascript:x'>"
         "<script type='application/json'>{}</script><script src='/static/a.js'></script>"
         "<img src='//cdn.example/a.png'><a href='https://elsewhere.example/'><svg xmlns='http://www.w3.org/2000/svg'>"
-        "<form method='POST'></form><form method='post'><input name='csrfmiddlewaretoken' value='x'></form><form></form>"
+        "<form method='POST'></form><form method='post'><input name='csrfmiddlewaretoken' value='x'></form><form>"
     )
     assert len(page.inline) == 5
     assert len(page.elsewhere) == 2
