@@ -152,6 +152,15 @@ def test_no_address_takes_a_form_without_its_token(who: str, examples: Examples)
     assert wrong == []
 
 
+@pytest.mark.django_db
+def test_who_sends_a_form_without_its_token_reads_a_page_of_ours() -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.cookies = login(IDA).cookies
+    page = client.post("/language/", {"language": "fr"}).content.decode()
+    assert "Nothing was changed" in page
+    assert Parts(page).inline == []
+
+
 class Desk:
     """A browser's page before which the desk stands without a socket, in a thread that shares the test's database."""
 

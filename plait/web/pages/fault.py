@@ -36,6 +36,12 @@ def broken(request: HttpRequest) -> HttpResponse:
     return _fault(request, HTTPStatus.INTERNAL_SERVER_ERROR, _("Something went wrong"), said)
 
 
+def unsigned(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - Django's own shape
+    """Refuse a form without its token: the page is older than the login, or the form comes from another site."""
+    said = _("This form is older than your login, or was not sent from here. Nothing was changed: open its page anew.")
+    return _fault(request, HTTPStatus.FORBIDDEN, _("Not allowed"), said)
+
+
 def _fault(request: HttpRequest, status: HTTPStatus, title: str, said: str) -> HttpResponse:
     return render(request, "pages/fault.html", {"title": title, "said": said, "status": int(status)}, status=status)
 
