@@ -50,7 +50,7 @@
     return { ...axes(chart), series: chart.series.map((one) => ({ type: "bar", name: one.name, stack: chart.kind === "stacked" ? "all" : undefined, data: faded(one.values), barMaxWidth: 34 })) };
   }
   function ranks(chart, { ink }) {
-    return { ...axes(chart, true), grid: { left: 4, right: 74, top: chart.series.length > 1 ? 34 : 4, bottom: 4, containLabel: true },
+    return { ...axes(chart, true), grid: { left: 10, right: 74, top: chart.series.length > 1 ? 34 : 4, bottom: 4, containLabel: true },
       series: chart.series.map((one) => ({ type: "bar", name: one.name, data: one.values, barMaxWidth: 20, label: { show: true, position: "right", color: ink, formatter: ({ value }) => say(chart, value, true) } })) };
   }
   function heat(chart, { soft, ink, card, base }) {
