@@ -128,14 +128,17 @@ class DurableTable:
         return (self.handle().transaction_version(app) or 0) >= number
 
     def append(
-        self, rows: pa.RecordBatchReader | pa.Table, apps: Iterable[str], metadata: Mapping[str, str] | None = None
+        self, rows: pa.RecordBatchReader | pa.Table, apps: Mapping[str, int], metadata: Mapping[str, str] | None = None
     ) -> int:
-        """Append rows in one commit that carries each of `apps` as done, wait until it is on disk, give its version.
+        """Append rows in one commit that carries each of `apps` as done up to its number, wait until it is on disk.
+
+        Gives the version.
 
         The caller holds the lock that keeps these apps from being committed twice.
         """
         properties = CommitProperties(
-            app_transactions=[Transaction(app, 1) for app in apps], custom_metadata=dict(metadata or {})
+            app_transactions=[Transaction(app, number) for app, number in apps.items()],
+            custom_metadata=dict(metadata or {}),
         )
         write_deltalake(
             self.handle(),
@@ -226,12 +229,12 @@ class DurableTable:
             folders = {self.path, self.path.parent, self.path / "_delta_log"}
             for version in range(durable + 1, newest + 1):
                 for name, _ in self._added(version):
-                    _sync(name)
+                    sync(name)
                     folders |= {name.parent, name.parent.parent}  # a new folder is an entry of its parent
                 if self._log(version).exists():  # else a checkpoint has replaced it
-                    _sync(self._log(version))
+                    sync(self._log(version))
             for folder in folders:
-                _sync(folder)
+                sync(folder)
             write_durably(self.mark, json.dumps({"version": newest}))
             return newest
 
@@ -262,7 +265,7 @@ class DurableTable:
             last = logs / "_last_checkpoint"
             if last.exists() and not _points_below(last, torn):
                 last.unlink()
-            _sync(logs)
+            sync(logs)
 
     def _whole(self, version: int) -> bool:
         """Tell whether a log entry parses and each file it adds is complete."""
@@ -295,7 +298,7 @@ def _points_below(last: Path, version: int) -> bool:
         return False
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Flush a file or folder to disk; one that a later commit has already removed needs none."""
     try:
         number = os.open(path, os.O_RDONLY)
@@ -311,9 +314,9 @@ def write_durably(path: Path, text: str) -> None:
     """Replace a small file so that a reader, or a power cut, sees the old text or the new one and nothing between."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.new")
     draft.write_text(text)
-    _sync(draft)
+    sync(draft)
     draft.replace(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 @contextmanager

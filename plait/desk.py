@@ -11,8 +11,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from plait import duck, identity, intake, timeline
-from plait.delta import locked, mark_of
+from plait import duck, identity, inbox, intake, timeline
+from plait.delta import locked, mark_of, write_durably
 from plait.derived import Derived, refresh
 from plait.engine import DUCKDB
 from plait.facts import CURRENCIES, nearest
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from plait.sources.mapping import Mapping as SourceMapping
     from plait.sources.staging import StagedFile, Staging
 
+SEGMENTS_AT_ONCE = 24  # some 200 MB of events
 Progress = Callable[[str, int, int], None]
 
 
@@ -165,6 +166,45 @@ def load(home: Path, folder: Path, mapping: Path, *, now: datetime, progress: Pr
     ]
     intake.keep_controls(home, kept)
     return LoadReport(files, staging.not_read, refused, controls, store.snapshot().version, perf_counter() - began)
+
+
+def seal(home: Path, *, now: datetime) -> list[Loaded]:
+    """Store the live events that wait in the inbox, each once, and take them out of it; gives what became of them.
+
+    What is killed in between is done again: a segment that was stored is known by its name.
+    """
+    from plait.sources.live import stage_segment
+
+    work = home / "sealing"
+    with locked(home / "locks" / ".seal"):
+        segments = inbox.closed(home)[:SEGMENTS_AT_ONCE]
+        if not segments:
+            return []
+        work.mkdir(exist_ok=True)
+        store = Store.open(home)
+        with duck.connect(store.spill) as db:
+            parts = [part for segment in segments for part in stage_segment(db, segment, home, work=work, now=now)]
+        sealed = store.append(parts, recorded_at=now) if parts else []
+        inbox.remove(segments)
+        for left in work.iterdir():
+            left.unlink()
+    return sealed
+
+
+def map_events(home: Path, source: str, text: str) -> int:
+    """Let a live source's events be read by a mapping; gives how many track calls it names."""
+    from plait.sources.live import mapping_path, read_event_mapping
+
+    mapping = read_event_mapping(text, source)
+    path = mapping_path(home, source)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(path, text)
+    return len(mapping.tracks)
+
+
+def refreshed(home: Path) -> bool:
+    """Bring the timeline of a home up to its newest facts; tells whether there was anything to do."""
+    return refresh(Store.open(home), Derived.open(home))
 
 
 def add(home: Path, facts: Iterable[Fact], *, name: str, now: datetime) -> list[Loaded]:

@@ -115,16 +115,21 @@ KINDS: dict[str, Kind] = {
         # Attract
         Kind("visit.started", "Somebody began a visit to our site or app.", "marketing", ATTRACT),
         Kind("page.viewed", "Somebody saw a page of our site.", "marketing", ATTRACT),
+        Kind("screen.viewed", "Somebody saw a screen of our app.", "product", ATTRACT),
+        Kind("event.other", "A system sent an event that no mapping names yet; `text` is its name.", "it", ATTRACT),
         Kind("ad.clicked", "Somebody clicked an advertisement of ours.", "marketing", ATTRACT, ("channel",)),
         Kind("link.clicked", "Somebody followed a partner's tracked link.", "partners", ATTRACT, ("partner",)),
         Kind("subscriber.joined", "Somebody asked for our news and nothing more.", "marketing", ATTRACT),
         # Capture
         Kind("account.created", "A company was entered in a system; `text` is its name.", "sales", CAPTURE),
         Kind("contact.created", "A person was entered in a system; `text` is the name.", "sales", CAPTURE),
+        Kind("person.identified", "Somebody told a system of ours who they are; `text` is the name.", "it", CAPTURE),
+        Kind("account.grouped", "Somebody was seen as one of a company's people; `text` is its name.", "it", CAPTURE),
         Kind("form.submitted", "Somebody filled in a form.", "marketing", CAPTURE),
         Kind("content.downloaded", "Somebody took a paper, a recording or a price list.", "marketing", CAPTURE),
         Kind("event.attended", "Somebody came to a webinar, a fair or a seminar.", "marketing", CAPTURE),
         Kind("trial.started", "Somebody began to try the product.", "product", CAPTURE),
+        Kind("trial.ended", "The time for trying the product was over.", "product", CAPTURE),
         Kind("referral.made", "A partner or a customer named a company to us.", "partners", CAPTURE),
         # Nurture
         Kind("message.sent", "We sent a message: mail, text or in the product.", "marketing", NURTURE),
@@ -156,6 +161,12 @@ KINDS: dict[str, Kind] = {
         Kind("payment.received", "A customer paid.", "finance", EXPAND, ("amount",)),
         Kind("payment.refunded", "We paid money back; the amount is positive.", "finance", EXPAND, ("amount",)),
         Kind("product.used", "Somebody used the product.", "product", EXPAND, (), "uses"),
+        Kind("user.signed_in", "Somebody signed in to the product.", "product", EXPAND),
+        Kind("user.signed_out", "Somebody signed out of the product.", "product", EXPAND),
+        Kind("user.invited", "Somebody was invited to a company's workspace in the product.", "product", EXPAND),
+        Kind("user.added", "Somebody was added to a company's workspace in the product.", "product", EXPAND),
+        Kind("user.removed", "Somebody was removed from a company's workspace in the product.", "product", EXPAND),
+        Kind("workspace.deleted", "A company's workspace in the product was deleted.", "product", EXPAND),
         Kind("ticket.opened", "A customer asked for help.", "service", EXPAND, ("object_id",)),
         Kind("ticket.resolved", "A request for help was answered for good.", "service", EXPAND, ("object_id",)),
         Kind("referral.given", "A customer spoke for us: a reference, a story, a name.", "marketing", EXPAND),
@@ -176,6 +187,7 @@ KINDS: dict[str, Kind] = {
              ,
              SPEND, ("object_id", "quantity", "currency"), "rate"),
         # Work: our own acts and means
+        Kind("identity.linked", "A system said that two names are one person.", "it", WORK),
         Kind("stage.set", "A person corrected a lifecycle stage; `text` is the stage.", "marketing", WORK, ("text",)),
         Kind("offer.made", "We made an account an offer.", "marketing", WORK),
         Kind("initiative.started", "A joint project of departments began.", "it", WORK, ("object_id",)),
@@ -189,8 +201,11 @@ KINDS: dict[str, Kind] = {
 
 
 OFTEN = frozenset(
-    ("visit.started", "page.viewed", "ad.clicked", "message.sent", "message.opened", "message.clicked", "product.used")
-)
+    (
+        "visit.started", "page.viewed", "screen.viewed", "event.other", "ad.clicked", "message.sent", "message.opened",
+        "message.clicked", "product.used", "user.signed_in", "user.signed_out",
+    )
+)  # fmt: skip
 """The kinds that machines write by the million; all others together are a small part of any firm's facts."""
 
 

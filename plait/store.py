@@ -64,6 +64,7 @@ LOADS = pa.schema(
 LOADED = "plait.loaded"  # what a commit on the facts remembers of its files: rows of `LOADS`
 CONTENT = [name for name in FACTS.names if name not in ("id", "source", "month", "recorded_at")]
 UNSAFE_IN_HOME = frozenset("%[]{}*?")  # engines read these as patterns, the table library as escapes
+SAME = "plait.same"  # in a fact's detail: what is the same each time that a sender repeats it; else all its fields
 ID_CONFLICT = "id_conflict"
 CONFLICT_STEP = "keep the first fact, or give the changed one an id of its own, such as id + date of the change"
 
@@ -77,7 +78,8 @@ class Part:
     """One read file on its way into the store: where its facts and refused rows lie, and what was counted.
 
     `digest` names the file's content together with the mapping that read it; `facts` and `refused` are Parquet files
-    with the columns of `FACTS` (less `month`, plus `file` and `line`) and of `REJECTS`.
+    with the columns of `FACTS` (less `month`, plus `file` and `line`) and of `REJECTS`. A segment of live events is the
+    `number`-th of its `series`; a series is stored in order.
     """
 
     source: str
@@ -89,11 +91,13 @@ class Part:
     accepted: int
     refused_rows: int
     without_fact: int
+    series: str = ""
+    number: int = 1
 
     @property
     def app(self) -> str:
         """The name under which the commit remembers this file."""
-        return f"{self.source}:{self.digest}"
+        return self.series or f"{self.source}:{self.digest}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +155,16 @@ class Store:
         """The folder for whatever does not fit into memory."""
         return self.home / "spill"
 
-    def holds(self, part_app: str) -> bool:
-        """Tell whether a file was loaded before, with this content and this mapping."""
-        return self.facts.holds(part_app)
+    def holds(self, app: str, number: int = 1) -> bool:
+        """Tell whether a file was loaded before, with this content and this mapping, or a segment of a series."""
+        return self.facts.holds(app, number)
 
     def append(self, parts: Sequence[Part], *, recorded_at: datetime) -> list[Loaded]:
         """Store the facts of several files in one commit; a file that is already in is not stored again."""
         with self._writing({part.source for part in parts}):
-            new = [part for part in parts if not self.holds(part.app)]
-            loaded = self._append(new, recorded_at) if new else []
-            return loaded + self._were([part for part in parts if part not in new])
+            new = [part for part in parts if not self.holds(part.app, part.number)]
+            known = self._were([part for part in parts if part not in new])
+            return (self._append(new, recorded_at) if new else []) + known
 
     def refused(self) -> Snapshot:
         """List the files of the refused rows."""
@@ -222,7 +226,6 @@ class Store:
             yield
 
     def _append(self, parts: Sequence[Part], recorded_at: datetime) -> list[Loaded]:
-        apps = [part.app for part in parts]
         with duck.connect(self.spill) as db:
             _stage(db, parts, self._stored(db, {part.source for part in parts}))
             loaded = _counted(db, parts)
@@ -230,10 +233,10 @@ class Store:
             rows = [_load_row(part, counts, recorded_at) for part, counts in zip(parts, loaded, strict=True)]
             self.facts.append(
                 db.sql(f"select {', '.join(FACTS.names)} from fresh").to_arrow_reader(50_000),
-                apps,
+                _apps(parts),
                 {LOADED: json.dumps(rows)},
             )
-        self._remember(rows)
+        self._remember(rows, parts)
         return loaded
 
     def _append_refused(self, db: duckdb.DuckDBPyConnection, parts: Sequence[Part], recorded_at: datetime) -> None:
@@ -250,16 +253,16 @@ class Store:
         stamp = f"timestamp '{recorded_at.replace(tzinfo=None)}' as recorded_at"
         rows = db.sql(f"select {columns}, {stamp} from newly_refused order by file, line").to_arrow_table()
         if rows.num_rows:
-            self.rejects.append(rows, ())
+            self.rejects.append(rows, {})
 
     def _were(self, parts: Sequence[Part]) -> list[Loaded]:
         """Tell of files that are in already what their load counted, nothing of it added now."""
         if not parts:
             return []
         for part in parts:
-            if not self.loads.holds(part.app):  # the load was killed before it was remembered
+            if not self.loads.holds(part.app, part.number):  # the load was killed before it was remembered
                 rows = json.loads(self.facts.metadata_of(part.app).get(LOADED, "[]"))
-                self._remember([row for row in rows if row[0] == part.source and row[2] == part.digest])
+                self._remember([row for row in rows if row[0] == part.source and row[2] == part.digest], [part])
         with duck.connect(self.spill) as db:
             db.execute(view_sql("loads", self.loads.snapshot(), LOADS))
             rows = db.execute(f"select {', '.join(LOADS.names)} from loads").fetchall()
@@ -271,14 +274,14 @@ class Store:
             told.append(Loaded(p.source, p.file, read, accepted, refused, without_fact, 0, added + known))
         return told
 
-    def _remember(self, rows: Sequence[Sequence[str | int]]) -> None:
+    def _remember(self, rows: Sequence[Sequence[str | int]], parts: Sequence[Part]) -> None:
         """Write down what a load did with its files; `rows` are those of `LOADS` as JSON holds them."""
         if not rows:
             return
         columns = [list(column) for column in zip(*rows, strict=True)]
         columns[-1] = [datetime.fromisoformat(str(at)) for at in columns[-1]]
         arrays = [pa.array(column, type=field.type) for column, field in zip(columns, LOADS, strict=True)]
-        self.loads.append(pa.Table.from_arrays(arrays, schema=LOADS), [f"{row[0]}:{row[2]}" for row in rows])
+        self.loads.append(pa.Table.from_arrays(arrays, schema=LOADS), _apps(parts))
 
     def _stored(self, db: duckdb.DuckDBPyConnection, sources: set[str]) -> bool:
         """Make the view `stored` of these sources' facts; tell whether there are any."""
@@ -292,6 +295,14 @@ class Store:
 def durable_mark(home: Path) -> Path:
     """Give the file that changes with every commit on the facts of a home."""
     return mark_of(home / "facts")
+
+
+def _apps(parts: Sequence[Part]) -> dict[str, int]:
+    """Give what a commit carries as done: each file, and each series up to the last of its segments."""
+    apps: dict[str, int] = {}
+    for part in parts:
+        apps[part.app] = max(part.number, apps.get(part.app, 0))
+    return apps
 
 
 def _load_row(part: Part, counts: Loaded, recorded_at: datetime) -> list[str | int]:
@@ -323,7 +334,8 @@ def _stage(db: duckdb.DuckDBPyConnection, parts: Sequence[Part], any_stored: boo
     """Make the views `new` (all staged facts), `fresh` (those to store) and `refused`, and the tables behind them."""
     facts = duck.text_list(str(part.facts) for part in parts)
     refused = duck.text_list(str(part.refused) for part in parts)
-    content = f"hash({', '.join(CONTENT)})"
+    own = f"json_extract_string(detail, '$.\"{SAME}\"')"
+    content = f"coalesce({own}, hash({', '.join(CONTENT)})::varchar)"
     row = ", ".join(f"'{name}', new.{name}" for name in ("id", *CONTENT))
     db.execute(
         f"""
@@ -336,9 +348,12 @@ def _stage(db: duckdb.DuckDBPyConnection, parts: Sequence[Part], any_stored: boo
     if any_stored:
         db.execute(
             f"""
+            create temp table met as select source, id from new semi join stored using (source, id);
             insert into known
             select new.source, new.id, new.file, new.line, new.content <> stored.content
-            from new join (select source, id, {content} as content from stored) as stored using (source, id)
+            from new join (
+                select source, id, {content} as content from stored semi join met using (source, id)
+            ) as stored using (source, id)
             """
         )
     db.execute(

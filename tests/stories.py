@@ -198,7 +198,8 @@ class Story:
 
     def by_hand(self, query: str) -> list[tuple[Any, ...]]:
         """Run a check query: it reads `timeline`, `rejects` and the variables `as_of` and `today`."""
-        seen, con = self.seen(), self.con.con
+        self.seen()
+        con = self.con.con
         con.execute("create or replace view timeline as from facts")
         con.execute(f"set variable as_of = timestamp '{self.as_of}'")
         con.execute(f"set variable today = date '{self.today}'")

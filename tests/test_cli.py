@@ -128,7 +128,7 @@ def test_what_lay_in_the_future_is_taken_once_it_has_happened(tmp_path: Path, mo
 
     words = inbox(tmp_path, text=deals(28))
     for day, accepted in ((15, 15), (15, 15), (20, 20), (31, 28)):
-        monkeypatch.setattr("plait.cli._now", lambda day=day: datetime(2026, 1, day, 12, tzinfo=UTC))
+        monkeypatch.setattr("plait.cli.now", lambda day=day: datetime(2026, 1, day, 12, tzinfo=UTC))
         loaded = told(tmp_path / "h", "load", *words, "--json")
         assert [file["accepted"] for file in loaded["files"]] == [accepted]
         assert told(tmp_path / "h", "store", "info", "--json")["facts"] == accepted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from hashlib import sha256
@@ -47,12 +48,19 @@ def stage_facts(facts: Iterable[Fact], *, name: str, work: Path, recorded_at: da
 def _stage(
     db: duckdb.DuckDBPyConnection, source: str, name: str, rows: list[dict[str, object]], work: Path, stamp: datetime
 ) -> Part:
-    told = pa.Table.from_pylist(rows, STAGED)
     digest = sha256("\n".join(str(sorted(row.items())) for row in rows).encode()).hexdigest()[:32]
-    facts, refused = work / f"{digest}.facts.parquet", work / f"{digest}.refused.parquet"
-    checks = [
-        Check(r.field, r.name, r.next_step, r.sql({n: n for n in STAGED.names}), f"{r.field}::varchar") for r in RULES
-    ]
+    draft = Part(
+        source, name, digest, work / f"{digest}.facts.parquet", work / f"{digest}.refused.parquet", len(rows), 0, 0, 0
+    )
+    writer = RefusedRows(draft.refused, source=source, file=name, recorded_at=stamp)
+    bad = judge(db, pa.Table.from_pylist(rows, STAGED), draft, writer)
+    writer.close()
+    return replace(draft, accepted=len(rows) - bad, refused_rows=bad)
+
+
+def judge(db: duckdb.DuckDBPyConnection, told: pa.Table, part: Part, refused: RefusedRows) -> int:
+    """Stage the facts that keep every rule, refuse the others and give how many those are; `told` has `STAGED`."""
+    checks = _checks()
     broken = " ".join(f"when {check.broken} then {number}" for number, check in enumerate(checks))
     value = " ".join(f"when {number} then {check.value}" for number, check in enumerate(checks))
     more = " + ".join(f"coalesce(({check.broken})::int, 0)" for check in checks)
@@ -61,16 +69,20 @@ def _stage(
         f"create or replace temp table judged as select *, case {broken} end as broken, {more} - 1 as more from told"
     )
     kept = "select * exclude (broken, more) from judged where broken is null"
-    db.execute(f"copy ({kept}) to {duck.literal(str(facts))} (format parquet)")
+    db.execute(f"copy ({kept}) to {duck.literal(str(part.facts))} (format parquet)")
     bad = db.execute(
         f"select line, broken, more, case broken {value} end, to_json(judged)::varchar from judged "
         "where broken is not null order by line"
     ).fetchall()
     db.unregister("told")
-    writer = RefusedRows(refused, source=source, file=name, recorded_at=stamp)
-    writer.add_judged(bad, checks)
-    writer.close()
-    return Part(source, name, digest, facts, refused, len(rows), len(rows) - len(bad), len(bad), 0)
+    refused.add_judged(bad, checks)
+    return len(bad)
+
+
+def _checks() -> list[Check]:
+    return [
+        Check(r.field, r.name, r.next_step, r.sql({n: n for n in STAGED.names}), f"{r.field}::varchar") for r in RULES
+    ]
 
 
 def _row(fact: Fact, line: int, name: str, stamp: datetime) -> dict[str, object]:

@@ -16,6 +16,7 @@ import pyarrow.parquet
 from plait.facts import CURRENCIES, KINDS, Refusal, nearest
 from plait.sources import rules
 from plait.sources.delimited import BrokenRow
+from plait.sources.events import Quarantined
 from plait.sources.expression import Check
 
 SCHEMA = pa.schema(
@@ -59,6 +60,11 @@ class RefusedRows:
             rule = others.format(rule=check.rule, more=more) if more else check.rule
             shown = value if value is None else value[:LONGEST_VALUE]
             self._add(Refusal(self.source, self.file, line, check.field, shown, rule, _next_step(check, shown), row))
+
+    def add(self, line: int, wrong: Quarantined) -> None:
+        """Add a live event that is no fact; `line` is its place among those that came with it."""
+        shown = wrong.value if wrong.value is None else wrong.value[:LONGEST_VALUE]
+        self._add(Refusal(self.source, self.file, line, wrong.field, shown, wrong.rule, wrong.next_step, wrong.event))
 
     def _add(self, refusal: Refusal) -> None:
         self.count += 1

@@ -157,7 +157,8 @@ class Results:
         return (ask, known_measure(ask.measure).version, stamp, seen.as_of, seen.settings), seen
 
     def _answer(self, ask: Ask, seen: Timeline) -> Table:
-        measure, options = known_measure(ask.measure), dict(ask.options)
+        measure = known_measure(ask.measure)
+        options = measure.read_options(dict(ask.options))  # in the order of the definition
         kind = seen.kind(measure, options)
         question = self._questions.get(kind)
         if question is None:

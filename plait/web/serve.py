@@ -1,4 +1,4 @@
-"""Serve the desk: one web process and beside it the worker that carries out long jobs."""
+"""Serve a home: a process for pages and events, and beside it the worker of long jobs and the sealer of events."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from plait.failure import Unfit
 from plait.web import boot
 
+KEEP_ALIVE = 75  # seconds: longer than senders wait between two batches, else each of them connects anew
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -34,19 +35,14 @@ def serve(home: Path, *, host: str, port: int, announce: Callable[[str], None]) 
     _check_free(host, port)
     boot.configure(home, local=is_local(host))
     boot.prepare()
-    import uvicorn
-
     from plait.web.people.models import User
 
     announce(f"plait is at http://{host}:{port}/ - stop it with Ctrl+C")
     if not User.objects.exists():
         announce("nobody can log in yet; add somebody with: plait user add EMAIL --name NAME")
 
-    with _worker():
-        uvicorn.run(
-            "plait.web.asgi:application", host=host, port=port, log_level="warning", access_log=False,
-            proxy_headers=os.environ.get("PLAIT_BEHIND_PROXY") == "1", timeout_graceful_shutdown=5,
-        )  # fmt: skip
+    with _beside([_worker(), _sealer(home)]):
+        _run("plait.web.asgi:application", host, port)
 
 
 def seed_demo(home: Path) -> tuple[list[tuple[str, str, str]], str]:
@@ -78,38 +74,68 @@ def _check_free(host: str, port: int) -> None:
             raise PortTaken(host, port) from error
 
 
+def collect(home: Path, *, host: str, port: int, descriptor: int | None, announce: Callable[[str], None]) -> None:
+    """Serve only the collector; `descriptor` names a socket that listens already and outlives this process."""
+    if descriptor is None:
+        _check_free(host, port)
+    boot.configure(home, local=is_local(host))
+    boot.prepare()
+    announce(f"events are taken at http://{host}:{port}/v1/batch - stop it with Ctrl+C")
+    with _beside([_sealer(home)]):
+        _run("plait.web.collector.alone:application", host, port, descriptor)
+
+
+def _run(application: str, host: str, port: int, descriptor: int | None = None) -> None:
+    import uvicorn
+
+    uvicorn.run(
+        application, host=host, port=port, fd=descriptor, log_level="warning", access_log=False,
+        proxy_headers=os.environ.get("PLAIT_BEHIND_PROXY") == "1", timeout_graceful_shutdown=5,
+        timeout_keep_alive=KEEP_ALIVE, backlog=4096,
+    )  # fmt: skip
+
+
+def _worker() -> list[str]:
+    return [sys.executable, "-m", "plait.web.worker", str(os.getpid())]
+
+
+def _sealer(home: Path) -> list[str]:
+    return [sys.executable, "-m", "plait.web.collector.sealer", str(home.absolute()), str(os.getpid())]
+
+
 @contextmanager
-def _worker() -> Iterator[None]:
-    """Run the worker while the desk is served, anew where it ended; it ends with the desk, however that ends."""
+def _beside(commands: Sequence[list[str]]) -> Iterator[None]:
+    """Run processes beside this one, each anew where it ended; they end with this one, however that ends."""
     over = threading.Event()
-    keeper = threading.Thread(target=_keep_working, args=(over,))
-    keeper.start()
+    keepers = [threading.Thread(target=_keep_running, args=(command, over)) for command in commands]
+    for keeper in keepers:
+        keeper.start()
     try:
         yield
     finally:
         over.set()
-        keeper.join()
+        for keeper in keepers:
+            keeper.join()
 
 
-def _keep_working(over: threading.Event) -> None:
+def _keep_running(command: list[str], over: threading.Event) -> None:
     while not over.is_set():
-        process = _start_worker()
+        process = _start(command)
         while not over.wait(0.5) and process.poll() is None:
             pass
-        _end_worker(process)
-        over.wait(2)  # a worker that ends at once is not begun in a rush
+        _end(process)
+        over.wait(2)  # one that ends at once is not begun in a rush
 
 
-def _start_worker() -> subprocess.Popen[bytes]:
-    """Start the worker as a group of its own, so that its processes can be ended together."""
-    command = [sys.executable, "-m", "plait.web.worker", str(os.getpid())]
-    return subprocess.Popen(  # noqa: S603 - our own module
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    """Start a process as a group of its own, so that what it starts can be ended together with it."""
+    return subprocess.Popen(  # noqa: S603 - our own modules
         command, env=os.environ | {"DJANGO_SETTINGS_MODULE": "plait.web.settings"}, start_new_session=True
     )
 
 
-def _end_worker(process: subprocess.Popen[bytes]) -> None:
-    """Ask the worker to end; a job that still runs then is ended with it, and taken up by the next."""
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process to end; a job that still runs then is ended with it, and taken up by the next."""
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(5)

@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "plait.web",
     "plait.web.people",
     "plait.web.work",
+    "plait.web.collector",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -1,4 +1,4 @@
-"""The command line: `plait load | show | story | measures | sources | store | demo | check | user`.
+"""The command line: `plait load | show | story | measures | sources | store | demo | serve | user | source | ...`.
 
 Exit codes: 0 done, 1 refused (the data or the home), 2 misuse (the command). Heavy libraries are imported by the
 command that needs them, so that `plait --help` answers at once.
@@ -7,17 +7,18 @@ command that needs them, so that `plait --help` answers at once.
 from __future__ import annotations
 
 import gc
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import MAXYEAR, MINYEAR, UTC, date, datetime
+from datetime import MAXYEAR, MINYEAR, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from plait import __version__
-from plait.failure import Misused, Unfit
+from plait.cli.live import collect, source
+from plait.cli.people import user
+from plait.cli.plainly import JSON, Misuse, Refusal, now, plainly
 
 if TYPE_CHECKING:
     from plait.measure import Measure, Option
@@ -37,40 +38,7 @@ MAPPING = click.option(
     help="TOML file that says which columns become which facts (docs/mapping.md).",
 )
 AS_OF = click.option("--as-of", metavar="DAY", help="Only what had happened before this day began; or an instant.")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 FOLDER = click.argument("folder", type=click.Path(path_type=Path, exists=True))
-
-
-class Misuse(click.ClickException):
-    """A command that cannot be understood."""
-
-    exit_code = 2
-
-
-class Refusal(click.ClickException):
-    """A command that was understood, and data or a home that will not do."""
-
-    exit_code = 1
-
-
-@contextmanager
-def _plainly() -> Iterator[None]:
-    """Turn the errors that users can mend into one clear line and an exit code."""
-    try:
-        yield
-    except Misused as error:
-        raise Misuse(str(error.args[0])) from error
-    except Unfit as error:
-        raise Refusal(str(error.args[0])) from error
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        raise Refusal(
-            f"{where}{error.strerror or error}; choose another --home, or make room and rights there."
-        ) from error
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 - the command line is the edge where the clock is read
 
 
 def _as_of(text: str | None) -> date | datetime | None:
@@ -112,10 +80,10 @@ def load(home: Path, folder: Path, mapping: Path, zone: str | None, currency: st
     from plait.board import print_load
     from plait.settings import Settings, read_settings
 
-    with _plainly(), _progress(quiet=as_json) as progress:
+    with plainly(), _progress(quiet=as_json) as progress:
         if zone or currency:
             desk.set_up(home, Settings(zone or desk.zone_of(home, mapping), currency or read_settings(home).currency))
-        report = desk.load(home, folder, mapping, now=_now(), progress=progress)
+        report = desk.load(home, folder, mapping, now=now(), progress=progress)
     print_load(report, as_json=as_json)
     if not all(control.agrees for control in report.controls):
         raise Refusal("a control total does not hold; the facts are stored, find what is missing or doubled.")
@@ -130,8 +98,8 @@ def check(home: Path, folder: Path, mapping: Path) -> None:
     from plait import desk
     from plait.board import print_trial
 
-    with _plainly(), _progress() as progress:
-        print_trial(desk.try_out(home, folder, mapping, now=_now(), progress=progress))
+    with plainly(), _progress() as progress:
+        print_trial(desk.try_out(home, folder, mapping, now=now(), progress=progress))
 
 
 class Measures(click.Group):
@@ -148,7 +116,7 @@ class Measures(click.Group):
         from plait import desk
         from plait.measure import known_measure
 
-        with _plainly():
+        with plainly():
             desk.measures()
             return _measure_command(known_measure(cmd_name))
 
@@ -188,11 +156,11 @@ def _show(
 ) -> None:
     from plait import desk
 
-    with _plainly():
+    with plainly():
         if form == "sql":
-            click.echo(desk.query(home, measure.name, options, now=_now(), as_of=_as_of(as_of), engine=engine))
+            click.echo(desk.query(home, measure.name, options, now=now(), as_of=_as_of(as_of), engine=engine))
             return
-        table = desk.show(home, measure.name, options, now=_now(), as_of=_as_of(as_of), engine=engine)
+        table = desk.show(home, measure.name, options, now=now(), as_of=_as_of(as_of), engine=engine)
     if form:
         from plait import report
 
@@ -212,8 +180,8 @@ def story(home: Path, account: str, as_of: str | None) -> None:
     from plait import desk
     from plait.board import print_story
 
-    with _plainly():
-        print_story(desk.story(home, account, now=_now(), as_of=_as_of(as_of)))
+    with plainly():
+        print_story(desk.story(home, account, now=now(), as_of=_as_of(as_of)))
 
 
 @main.command()
@@ -224,7 +192,7 @@ def measures(name: str | None) -> None:
     from plait.board import print_definition, print_measures
     from plait.measure import known_measure
 
-    with _plainly():
+    with plainly():
         known = desk.measures()
         if name:
             print_definition(known_measure(name))
@@ -240,8 +208,8 @@ def sources(home: Path, as_json: bool) -> None:  # noqa: FBT001
     from plait import desk, report
     from plait.board import print_table
 
-    with _plainly():
-        table = desk.show(home, "source_health", now=_now())
+    with plainly():
+        table = desk.show(home, "source_health", now=now())
     if as_json:
         click.echo(report.as_json(table))
     else:
@@ -261,7 +229,7 @@ def info(home: Path, as_json: bool) -> None:  # noqa: FBT001
     from plait import desk
     from plait.board import print_info
 
-    with _plainly():
+    with plainly():
         print_info(desk.info(home), as_json=as_json)
 
 
@@ -271,7 +239,7 @@ def compact(home: Path) -> None:
     """Join small files and delete what nothing names any more."""
     from plait import desk
 
-    with _plainly():
+    with plainly():
         click.echo(f"compacted; the facts are at version {desk.compact(home)}")
 
 
@@ -281,7 +249,7 @@ def verify(home: Path) -> None:
     """Check that every file is there, counts agree and no fact is stored twice."""
     from plait import desk
 
-    with _plainly():
+    with plainly():
         faults = desk.verify(home)
     for fault in faults:
         click.echo(fault)
@@ -296,7 +264,7 @@ def rebuild(home: Path) -> None:
     """Build identity and timeline anew from the facts."""
     from plait import desk
 
-    with _plainly():
+    with plainly():
         click.echo(f"rebuilt the timeline of {desk.rebuild(home):,} facts")
 
 
@@ -318,13 +286,13 @@ def demo(home: Path, accounts: int, seed: int, exports: Path | None) -> None:
     from plait.web.serve import seed_demo
 
     folder = exports or home / "demo"
-    with _plainly(), _progress() as progress:
+    with plainly(), _progress() as progress:
         mapping = write_demo(folder, accounts=accounts, seed=seed)
         desk.set_up(home, Settings("Europe/Berlin", "EUR", END))
-        report = desk.load(home, folder / "exports", mapping, now=_now(), progress=progress)
+        report = desk.load(home, folder / "exports", mapping, now=now(), progress=progress)
     print_load(report)
-    with _plainly():
-        print_board(home, now=_now())
+    with plainly():
+        print_board(home, now=now())
         print_people(home, *seed_demo(home))
 
 
@@ -336,72 +304,8 @@ def serve(home: Path, host: str, port: int) -> None:
     """Serve the desk in the browser, with the worker for long jobs, until it is stopped."""
     from plait.web.serve import serve as serve_home
 
-    with _plainly():
+    with plainly():
         serve_home(home, host=host, port=port, announce=click.echo)
-
-
-@main.group()
-def user() -> None:
-    """Look after the people of the desk, where nobody can come in by the browser yet."""
-
-
-@user.command("add")
-@click.argument("email")
-@click.option("--name", required=True, help="The name that others see.")
-@click.option("--department", default="", help="One of plait's departments.")
-@click.option("--role", "roles", multiple=True, help="A role; several times for several.")
-@click.option("--outside", is_flag=True, help="Somebody who does not work for the firm.")
-@click.option("--partner", "partners", multiple=True, help="With --outside: a partner code whose rows they see.")
-@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of the input.")
-@click.pass_obj
-def user_add(
-    home: Path,
-    /,
-    email: str,
-    name: str,
-    department: str,
-    roles: tuple[str, ...],
-    outside: bool,  # noqa: FBT001
-    partners: tuple[str, ...],
-    password_stdin: bool,  # noqa: FBT001
-) -> None:
-    """Make somebody with the address EMAIL, who can log in at once; the first of a home looks after the others."""
-    _people_of(home)
-    from plait.web.people import accounts
-    from plait.web.people.care import Details
-
-    with _plainly():
-        details = accounts.check_account(email, Details(name, department, roles, outside, partners))
-        made = accounts.add_user(email, details, _new_password(from_input=password_stdin))
-    if details.roles != roles:
-        click.echo(f"the first person of this home gets the roles {' and '.join(details.roles)}")
-    click.echo(f"{made.email} can log in")
-
-
-@user.command("list")
-@click.pass_obj
-def user_list(home: Path) -> None:
-    """List the people of the desk, a line each."""
-    _people_of(home)
-    from plait.web.people import accounts
-
-    for line in accounts.listed():
-        click.echo(line)
-
-
-@user.command("reset")
-@click.argument("email")
-@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of the input.")
-@click.pass_obj
-def user_reset(home: Path, email: str, password_stdin: bool) -> None:  # noqa: FBT001
-    """Give the person EMAIL a new password; their sessions end."""
-    _people_of(home)
-    from plait.web.people import accounts
-
-    with _plainly():
-        accounts.find_user(email)
-        accounts.set_password(email, _new_password(from_input=password_stdin))
-    click.echo(f"{email.lower()} has a new password; all sessions have ended")
 
 
 @main.command()
@@ -415,27 +319,11 @@ def mcp(home: Path, token: str | None) -> None:
         raise Misuse(
             "an assistant needs a token; make one on the page My account, give it with --token or PLAIT_TOKEN."
         )
-    with _plainly():
+    with plainly():
         boot.configure(home)
         from plait.web import assistant
 
         assistant.run(token)
-
-
-def _people_of(home: Path) -> None:
-    """Prepare the desk's database of a home, on a fresh one too."""
-    from plait.web import boot
-
-    with _plainly():
-        boot.configure(home, local=True)
-        boot.prepare()
-
-
-def _new_password(*, from_input: bool) -> str:
-    if from_input:
-        return sys.stdin.readline().rstrip("\r\n")
-    password: str = click.prompt("Password", type=str, hide_input=True, confirmation_prompt=True)
-    return password
 
 
 @contextmanager
@@ -464,6 +352,9 @@ def _progress(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None
 
         yield report
 
+
+for command in (collect, source, user):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

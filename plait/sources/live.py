@@ -1,0 +1,182 @@
+"""Live sources: how their events are read, and the segments of the inbox on their way into the store."""
+
+from __future__ import annotations
+
+import logging
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, get_args
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from plait.facts import CURRENCIES, KEY_NAME, KINDS, is_account_key, nearest
+from plait.failure import Said, Unfit
+from plait.inbox import Segment
+from plait.sources import rules
+from plait.sources.events import FIELDS, Clock, Envelope, EventMapping, Quarantined, Row, TrackRule, read_events
+from plait.sources.records import STAGED, judge
+from plait.sources.refusal import RefusedRows
+from plait.store import Part
+
+FOLDER = "live"
+UNREADABLE = "inbox"  # the source of lines that nobody can read
+SETTINGS = ("account_key", "currency", "clock", "trust", "most_kib", "track")
+MOST_KIB = 4096
+
+Reader = msgspec.json.Decoder(Envelope)
+
+
+class BadEventMapping(Unfit, ValueError):
+    """A file of `live/` that cannot be followed."""
+
+
+@dataclass
+class _Source:
+    """What one segment holds of one source."""
+
+    rows: list[Row] = field(default_factory=list)
+    wrong: list[tuple[int, Quarantined]] = field(default_factory=list)
+    count: int = 0
+
+    def take(self, told: Row | Quarantined) -> None:
+        """Take an event; its place in the segment is its line."""
+        self.count += 1
+        if isinstance(told, Quarantined):
+            self.wrong.append((self.count, told))
+        else:
+            told["line"] = self.count
+            self.rows.append(told)
+
+
+def mapping_path(home: Path, source: str) -> Path:
+    """Give the file that says how a source's events are read."""
+    return home / FOLDER / f"{source}.toml"
+
+
+def event_mapping(home: Path, source: str) -> EventMapping:
+    """Read how a source's events become facts; without a file of its own it is what the protocol says."""
+    path = mapping_path(home, source)
+    return read_event_mapping(path.read_text("utf-8"), source) if path.exists() else EventMapping(source)
+
+
+def read_event_mapping(text: str, source: str) -> EventMapping:
+    """Read a mapping of events from TOML, or raise `BadEventMapping` with what is allowed."""
+    try:
+        told = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadEventMapping(Said("{source}: not TOML: {error}.", source=source, error=error)) from error
+    for name in told:
+        if name not in SETTINGS:
+            raise _refusal(
+                source, name, Said("{hint}allowed: {all}", hint=nearest(name, list(SETTINGS)), all=", ".join(SETTINGS))
+            )
+    tracks = {
+        name.strip().lower(): _track(source, name, rule) for name, rule in _table(source, told.get("track", {})).items()
+    }
+    mapping = EventMapping(source, tracks, **{name: told[name] for name in told if name != "track"})
+    _check(mapping)
+    return mapping
+
+
+def _table(source: str, told: object) -> Mapping[str, Any]:
+    if not isinstance(told, dict):
+        raise _refusal(source, "track", Said('write a table for each name, such as [track."Signed Up"]'))
+    return told
+
+
+def _track(source: str, name: str, told: object) -> TrackRule:
+    """Read what a track call of a name is."""
+    rule = dict(_table(source, told))
+    kind = rule.pop("kind", None)
+    if kind not in KINDS:
+        raise _refusal(
+            source, f"track.{name}.kind", Said("{hint}use a kind of the vocabulary", hint=nearest(str(kind), KINDS))
+        )
+    for target, path in rule.items():
+        if target not in FIELDS or not isinstance(path, str):
+            raise _refusal(
+                source,
+                f"track.{name}.{target}",
+                Said("fields are {fields}, each the path of a value such as properties.plan", fields=", ".join(FIELDS)),
+            )
+    return TrackRule(str(kind), rule)
+
+
+def _check(mapping: EventMapping) -> None:
+    source = mapping.source
+    if not KEY_NAME.fullmatch(str(mapping.account_key)) or not is_account_key(mapping.account_key):
+        raise _refusal(source, "account_key", Said("use domain or account.<system>"))
+    if mapping.currency is not None and mapping.currency not in CURRENCIES:
+        raise _refusal(source, "currency", Said("use a code of ISO 4217 such as EUR"))
+    if mapping.clock not in get_args(Clock):
+        raise _refusal(source, "clock", Said("allowed: {all}", all=", ".join(get_args(Clock))))
+    if not isinstance(mapping.trust, bool):
+        raise _refusal(source, "trust", Said("allowed: {all}", all="true, false"))
+    if not isinstance(mapping.most_kib, int) or not 1 <= mapping.most_kib <= MOST_KIB:
+        raise _refusal(source, "most_kib", Said("a whole number from 1 to {most}", most=MOST_KIB))
+
+
+def _refusal(source: str, name: str, allowed: Said) -> BadEventMapping:
+    return BadEventMapping(
+        Said("{source}: {name} cannot be followed; {allowed}.", source=source, name=name, allowed=allowed)
+    )
+
+
+def stage_segment(
+    db: duckdb.DuckDBPyConnection, segment: Segment, home: Path, *, work: Path, now: datetime
+) -> list[Part]:
+    """Read a segment of the inbox and stage its facts, a part for each source that it holds.
+
+    An event that is no fact is refused with its reason; so is a line that cannot be read at all.
+    """
+    found: dict[str, _Source] = {}
+    mappings: dict[str, EventMapping] = {}
+    for line in segment.lines():
+        for source, told in _told(line, home, mappings):
+            found.setdefault(source, _Source()).take(told)
+    return [_stage(db, segment, source, held, work, now) for source, held in sorted(found.items())]
+
+
+def _told(line: bytes, home: Path, mappings: dict[str, EventMapping]) -> Iterator[tuple[str, Row | Quarantined]]:
+    try:
+        envelope = Reader.decode(line)
+    except msgspec.MsgspecError:
+        wrong = Quarantined("", None, rules.UNREADABLE, rules.TELL_US, line.decode("utf-8", "replace"))
+        yield UNREADABLE, wrong
+        return
+    if envelope.source not in mappings:
+        mappings[envelope.source] = _mapping_or_default(home, envelope.source)
+    for told in read_events(envelope, mappings[envelope.source]):
+        yield envelope.source, told
+
+
+def _mapping_or_default(home: Path, source: str) -> EventMapping:
+    """Read a source's mapping; one that was broken by hand must not hold up what others send."""
+    try:
+        return event_mapping(home, source)
+    except BadEventMapping as error:
+        logging.getLogger(__name__).warning("%s Its events are read as if it had no mapping.", error)
+        return EventMapping(source)
+
+
+def _stage(
+    db: duckdb.DuckDBPyConnection, segment: Segment, source: str, held: _Source, work: Path, now: datetime
+) -> Part:
+    stem, file = f"{segment.name}.{source}", f"inbox/{segment.name}"
+    draft = Part(
+        source, file, segment.name, work / f"{stem}.facts.parquet", work / f"{stem}.refused.parquet",
+        held.count, 0, 0, 0, segment.boot, segment.number,
+    )  # fmt: skip
+    for row in held.rows:
+        row["file"] = file
+    refused = RefusedRows(draft.refused, source=source, file=file, recorded_at=now)
+    for line, wrong in held.wrong:
+        refused.add(line, wrong)
+    bad = judge(db, pa.Table.from_pylist(held.rows, STAGED), draft, refused) + len(held.wrong)
+    refused.close()
+    return replace(draft, accepted=held.count - bad, refused_rows=bad)

@@ -1,0 +1,59 @@
+"""The sealer: a process beside the collector that stores what waits in the inbox and brings the timeline up to date.
+
+Started by `plait serve` and `plait collect`. Of several over one home one at a time works, the others wait for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from plait import desk
+
+LOOK_EVERY = 0.5  # seconds between two looks at the inbox
+SEAL_EVERY = 2.0  # seconds at least between two commits: each leaves small files
+REFRESH_SHARE = 5  # the timeline is brought up to date for at most a fifth of the time
+COMPACT_EVERY = 100  # commits
+PAUSE = 5.0  # seconds after an error: a full disk is not asked again in a rush
+
+
+def main(home: Path, parent: int) -> None:
+    """Seal until the process that started this one is gone."""
+    sealer = Sealer(home)
+    while os.getppid() == parent:
+        try:
+            sealer.work()
+        except Exception:  # what was not sealed waits in the inbox
+            logging.getLogger(__name__).exception("events could not be sealed; they are kept and tried again")
+            time.sleep(PAUSE)
+        time.sleep(LOOK_EVERY)
+
+
+class Sealer:
+    """Seals, refreshes and compacts a home, each when it is due."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.commits = 0
+        self.seal_at = self.refresh_at = 0.0
+        self.stale = True
+
+    def work(self) -> None:
+        """Do what is due."""
+        if time.monotonic() >= self.seal_at and desk.seal(self.home, now=datetime.now(UTC)):  # noqa: TID251 - an edge
+            self.seal_at, self.stale = time.monotonic() + SEAL_EVERY, True
+            self.commits += 1
+            if self.commits % COMPACT_EVERY == 0:
+                desk.compact(self.home)
+        if self.stale and time.monotonic() >= self.refresh_at:
+            began = time.monotonic()
+            desk.refreshed(self.home)
+            self.stale, self.refresh_at = False, time.monotonic() + REFRESH_SHARE * (time.monotonic() - began)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
