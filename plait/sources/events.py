@@ -6,6 +6,7 @@ event keeps the keys it came with; who that is, is judged by identity and never 
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from collections.abc import Iterator, Mapping
@@ -153,8 +154,14 @@ def read_events(envelope: Envelope, mapping: EventMapping) -> Iterator[Row | Qua
             yield _fact(Reading(_object(event), envelope, mapping, at, flags, _context(event, envelope)))
         except Wrong as wrong:
             value = None if wrong.value is None else str(wrong.value)[:500]
-            kept = _encode(_clean(event)).decode() if isinstance(event, dict) else bytes(raw).decode("utf-8", "replace")
-            yield Quarantined(wrong.field, value, wrong.rule, wrong.next_step, kept)
+            yield Quarantined(wrong.field, value, wrong.rule, wrong.next_step, _kept(event, raw))
+        except Exception:  # an error of ours must not hold up what others have sent
+            logging.getLogger(__name__).exception("an event could not be read")
+            yield Quarantined("", None, rules.UNREADABLE, rules.TELL_US, _kept(event, raw))
+
+
+def _kept(event: object, raw: msgspec.Raw) -> str:
+    return _encode(_clean(event)).decode() if isinstance(event, dict) else bytes(raw).decode("utf-8", "replace")
 
 
 def _object(event: object) -> Json:
@@ -166,7 +173,7 @@ def _object(event: object) -> Json:
 def _parsed(raw: bytes) -> tuple[object, list[str]]:
     """Parse an event; bytes that are not UTF-8 and numbers beyond all bounds are mended."""
     if NUL not in raw:
-        with suppress(msgspec.DecodeError):
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
             return _decode(raw), []
     return mended(loads(raw.decode("utf-8", "replace"))), ["repaired"]
 
@@ -375,7 +382,7 @@ def _money(reading: Reading, properties: Json) -> Row:
 
 
 def _number(value: object) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     try:
         number = Decimal(str(value).strip())

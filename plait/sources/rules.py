@@ -63,7 +63,7 @@ KEY_MISMATCH = "the write key in the event is not the one of the request"
 ONE_KEY = "send the events of each source with its own write key"
 NOT_AN_OBJECT = "not an object"
 SEND_OBJECT = "send each event as a JSON object"
-UNREADABLE = "a line that cannot be read"
+UNREADABLE = "an event that cannot be read"
 TELL_US = "report it: what a collector wrote it must be able to read"
 
 _OWN = tuple(text for name, text in list(globals().items()) if name.isupper() and isinstance(text, str))
