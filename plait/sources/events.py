@@ -361,12 +361,14 @@ def _campaign(context: Json) -> Row:
 
 
 def _title(reading: Reading, properties: Json) -> str | None:
-    page = reading.context.get("page")
+    page, name = reading.context.get("page"), _text(reading.event.get("name")) or _text(properties.get("name"))
+    if reading.type == "screen" and name:  # a library in a browser puts its page's address beside each screen too
+        return name
     for holder in (properties, page if isinstance(page, dict) else {}):
         path = holder.get("path")
         if isinstance(path, str) and path:
             return _without_secrets(path)
-    return _text(reading.event.get("name")) or _text(properties.get("name"))
+    return name
 
 
 def _money(reading: Reading, properties: Json) -> Row:
