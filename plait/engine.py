@@ -78,8 +78,10 @@ class Engine:
     def run_sql(self, sql: str) -> pa.Table:
         """Run a query that this engine has made and fetch all its rows."""
         # Not over Ibis: its own way out imports pandas, half a second, for tables that no measure returns.
-        fetched = self.backend.raw_sql(sql)
-        answer: pa.Table = fetched.to_arrow_table() if self.name == DUCKDB else fetched.toArrow()
+        if self.name == DUCKDB:
+            answer: pa.Table = self.backend.con.cursor().execute(sql).to_arrow_table()  # several threads may ask
+        else:
+            answer = self.backend.raw_sql(sql).toArrow()
         return answer
 
     def run_once(self, sql: str) -> pa.Table:
@@ -131,9 +133,9 @@ def _hold(connection: duckdb.DuckDBPyConnection, name: str, snapshot: Snapshot, 
     columns = ", ".join(schema.names)
     connection.execute(view_sql("seldom", Snapshot(snapshot.root, snapshot.version, seldom, 0), schema))
     connection.execute(view_sql("often", Snapshot(snapshot.root, snapshot.version, others, 0), schema))
-    connection.execute(f"create temp table held as select {columns} from seldom order by kind, occurred_at")
+    connection.execute(f"create table held as select {columns} from seldom order by kind, occurred_at")
     connection.execute(
-        f"create or replace temp view {name} as select {columns} from held union all select {columns} from often"
+        f"create or replace view {name} as select {columns} from held union all select {columns} from often"
     )
 
 

@@ -64,6 +64,7 @@ LOADS = pa.schema(
 LOADED = "plait.loaded"  # what a commit on the facts remembers of its files: rows of `LOADS`
 CONTENT = [name for name in FACTS.names if name not in ("id", "source", "month", "recorded_at")]
 UNSAFE_IN_HOME = frozenset("%[]{}*?")  # engines read these as patterns, the table library as escapes
+LIVE = "inbox/"  # what the names of segments of live events begin with, where files have theirs
 SAME = "plait.same"  # in a fact's detail: what is the same each time that a sender repeats it; else all its fields
 ID_CONFLICT = "id_conflict"
 CONFLICT_STEP = "keep the first fact, or give the changed one an id of its own, such as id + date of the change"
@@ -116,7 +117,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class SourceCount:
-    """How much the store holds of one source."""
+    """How much the store holds of one source; `files` counts no segments of live events."""
 
     source: str
     facts: int
@@ -180,12 +181,13 @@ class Store:
             for name, table in (("facts", self.facts), ("rejects", self.rejects), ("loads", self.loads)):
                 db.execute(view_sql(name, table.snapshot(), {"facts": FACTS, "rejects": REJECTS, "loads": LOADS}[name]))
             rows = db.execute(
-                """
+                f"""
                 select source, sum(facts)::bigint, sum(refused)::bigint, sum(files)::bigint
                 from (
                     select source, count(*) as facts, 0 as refused, 0 as files from facts group by source
                     union all select source, 0, count(*), 0 from rejects group by source
-                    union all select source, 0, 0, count(distinct file) from loads group by source
+                    union all select source, 0, 0, count(distinct file) filter (not starts_with(file, '{LIVE}'))
+                    from loads group by source
                 ) group by source order by source
                 """
             ).fetchall()
@@ -316,9 +318,9 @@ def view_sql(name: str, snapshot: Snapshot, schema: pa.Schema) -> str:
     """Give the query that makes a view of a snapshot; without a file it is an empty one of the same columns."""
     if not snapshot.files:
         columns = ", ".join(f"null::{_sql_type(field.type)} as {field.name}" for field in schema)
-        return f"create or replace temp view {name} as select {columns} where false"
+        return f"create or replace view {name} as select {columns} where false"
     return (
-        f"create or replace temp view {name} as select {', '.join(schema.names)} from read_parquet("
+        f"create or replace view {name} as select {', '.join(schema.names)} from read_parquet("
         f"{duck.text_list(snapshot.files)}, union_by_name = true, "
         "hive_partitioning = true, hive_types_autocast = false)"
     )

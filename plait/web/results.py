@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from plait import desk
 from plait.measure import Table, known_measure
 from plait.timeline import EVERYTHING, Behind, Question, Scope, Timeline
 
+AT_ONCE = 2  # queries; each may use all cores and a part of the memory
 KEPT_QUESTIONS, KEPT_ROWS = 2_000, 200_000  # most answers have some dozen rows; of these some tens of megabytes
 V = TypeVar("V")
 
@@ -86,12 +88,15 @@ class Kept(Generic[V]):
 
 
 class Results:
-    """The answers of one home. One engine over one version of the facts, one query at a time; safe for threads."""
+    """The answers of one home. One engine over one version of the facts, few queries at a time; safe for threads."""
 
     def __init__(self, home: Path, clock: Callable[[], datetime]) -> None:
         self.home, self.clock = home, clock
         self.hits = self.misses = 0
-        self._engine = threading.RLock()
+        self._opening, self._making = threading.RLock(), threading.Lock()
+        self._running = threading.BoundedSemaphore(AT_ONCE)
+        self._turns: dict[Hashable, tuple[threading.Lock, int]] = {}
+        self._counting = threading.Lock()
         self._pinned: tuple[Hashable, Timeline] | None = None
         self._questions: Kept[Question] = Kept(KEPT_QUESTIONS)
         self._tables: Kept[Table] = Kept(KEPT_ROWS, lambda table: len(table.rows) + 1)
@@ -116,27 +121,27 @@ class Results:
         """Answer a question; who asks the same at the same time waits for the one answer."""
         table = self.peek(ask)
         if table is None:
-            with self._engine:
-                key, seen = self._seen(ask)
+            key, seen = self._seen(ask)
+            with self._turn(key):
                 table = self._tables.get(key)
                 if table is None:
-                    self.misses += 1
                     table = self._answer(ask, seen)
                     self._tables.put(key, table)
+                    self._count(hit=False)
                     return table
-        self.hits += 1
+        self._count(hit=True)
         return table
 
     def behind(self, ask: Ask, *, limit: int, offset: int = 0) -> Behind:
         """Give the facts that a question reads, the newest first."""
-        with self._engine:
-            seen = self._seen(ask)[1]
+        seen = self._seen(ask)[1]
+        with self._making, self._running:
             return seen.behind(known_measure(ask.measure), dict(ask.options), limit=limit, offset=offset)
 
     def _newest(self) -> tuple[Hashable, Timeline]:
         pinned = self._pinned
         if pinned is None or pinned[0] != desk.stamp(self.home):
-            with self._engine:
+            with self._opening:
                 stamp, pinned = desk.stamp(self.home), self._pinned
                 if pinned is None or pinned[0] != stamp:
                     pinned = self._pinned = stamp, desk.open_home(self.home, now=self.clock())
@@ -144,8 +149,8 @@ class Results:
 
     def story(self, account: str, as_of: date | None, scope: Scope) -> list[dict[str, object]]:
         """Give the facts of an account that a reader may see, before a day began or all, in the order of time."""
-        with self._engine:
-            opened = self.timeline()
+        opened = self.timeline()
+        with self._making, self._running:
             until = opened.settings.midnight(as_of) if as_of else opened.settings.newest(self.clock())
             return desk.account_facts(opened.until(until).within(scope), account)
 
@@ -162,6 +167,30 @@ class Results:
         kind = seen.kind(measure, options)
         question = self._questions.get(kind)
         if question is None:
-            question = seen.ask(measure, options)
+            with self._making:  # apart: who asks what was made before does not wait for it
+                question = seen.ask(measure, options)
             self._questions.put(kind, question)  # facts and days may change, the query stays
-        return seen.answer(question, options)
+        with self._running:
+            return seen.answer(question, options)
+
+    @contextmanager
+    def _turn(self, key: Hashable) -> Iterator[None]:
+        """Let one at a time answer a question; the others who ask the same find its answer then."""
+        with self._counting:
+            lock, waiting = self._turns.get(key, (threading.Lock(), 0))
+            self._turns[key] = lock, waiting + 1
+        try:
+            with lock:
+                yield
+        finally:
+            with self._counting:
+                waiting = self._turns[key][1] - 1
+                if waiting:
+                    self._turns[key] = lock, waiting
+                else:
+                    del self._turns[key]
+
+    def _count(self, *, hit: bool) -> None:
+        with self._counting:
+            self.hits += hit
+            self.misses += not hit
