@@ -161,15 +161,17 @@ class DurableTable:
     ) -> int:
         """Take Parquet files that lie in the table's folder in the place of some partitions, in one commit.
 
-        `replacing` names the partition column and the values whose files they replace; None replaces all.
+        `replacing` names the partition column and the values whose files are replaced, None all; with no value the
+        files are only added.
         """
         table = self.handle()
+        adds = replacing is not None and not replacing[1]
         table.create_write_transaction(
             [file.action(self.path) for file in files],
-            "overwrite",
+            "append" if adds else "overwrite",
             table.schema(),
             table.metadata().partition_columns,
-            partition_filters=[(replacing[0], "in", list(replacing[1]))] if replacing else None,
+            partition_filters=[(replacing[0], "in", list(replacing[1]))] if replacing and not adds else None,
             commit_properties=CommitProperties(custom_metadata=dict(metadata)),
         )
         return self._make_durable()
@@ -198,6 +200,23 @@ class DurableTable:
     def metadata_of(self, app: str) -> Mapping[str, str]:
         """Give the custom metadata of the commit that carries an application; none when the log no longer has it."""
         return next((about for about, apps in self._commits() if app in apps), {})
+
+    def added_since(self, version: int) -> tuple[str, ...] | None:
+        """Name the files with the rows that came after a version; None where that can no longer be told.
+
+        A compaction moves rows and brings none. Rows that were taken away are more than an addition.
+        """
+        found: list[str] = []
+        for later in range(version + 1, self.version() + 1):
+            if not self._log(later).exists():
+                return None
+            for line in self._log(later).read_text().splitlines():
+                entry = json.loads(line)
+                if entry.get("remove", {}).get("dataChange"):
+                    return None
+                if entry.get("add", {}).get("dataChange"):
+                    found.append(str(self.path / unquote(entry["add"]["path"])))
+        return tuple(found) if all(os.path.exists(name) for name in found) else None  # noqa: PTH110 - thousands of files
 
     def _commits(self) -> Iterator[tuple[Mapping[str, str], set[str]]]:
         """Give the metadata and the applications of each commit that the log still has, the newest first."""

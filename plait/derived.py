@@ -1,13 +1,15 @@
 """What is made from the facts and can be made again: identity, and the timeline with every fact resolved.
 
 The resolved facts lie in buckets of whole accounts, and in each bucket apart by how often their kind is written: most
-questions are about the few deals, leads and payments, and do not read the many visits. A load rewrites only the buckets
-of the accounts that it changed; all of it can be built again from the facts, with the same result.
+questions are about the few deals, leads and payments, and do not read the many visits. New facts are added to their
+buckets; only a bucket in which a known fact now concerns somebody else is written anew, or one that has become many
+small files. All of it can be built again from the facts, with the same result.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,10 +17,9 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-from deltalake.exceptions import DeltaError
 
 from plait import duck, identity
-from plait.delta import DataFile, DurableTable, Snapshot, TornTable, locked, mark_of
+from plait.delta import DataFile, DurableTable, Snapshot, locked, mark_of
 from plait.facts import OFTEN
 from plait.settings import Settings, read_settings
 from plait.store import FACTS, Store, view_sql
@@ -35,6 +36,7 @@ TIMELINE = pa.schema(
 )
 PARTITIONS, STATISTICS = ("bucket", "often"), ("occurred_at", "recorded_at", "kind")
 FACTS_A_BUCKET = 1_000_000
+MOST_FILES = 40  # of a bucket
 NOBODY = "nobody"  # the bucket of facts that concern no known customer
 FACTS_VERSION, SETTINGS = "plait.facts_version", "plait.settings"  # what a timeline was built from
 
@@ -56,10 +58,10 @@ class Derived:
             DurableTable.open(home / "nodes", identity.NODES, (), ("scope", "name")),
         )
 
-    def clean(self) -> None:
-        """Delete the files that no kept version names."""
+    def clean(self, *, keep_hours: int | None = None) -> None:
+        """Delete the files that no kept version names; `keep_hours` shortens how long one is kept."""
         for table in (self.timeline, self.identity, self.nodes):
-            table.clean()
+            table.clean(keep_hours=keep_hours)
 
 
 def _open_timeline(home: Path) -> DurableTable:
@@ -94,6 +96,8 @@ def refresh(store: Store, derived: Derived, *, everything: bool = False) -> bool
                 changed = None
             else:
                 changed = _changed_buckets(db, store, derived, int(was.get(FACTS_VERSION, 0)))
+            if changed is None:
+                db.execute("create or replace temp view added as from facts limit 0")
             derived.identity.replace(db.sql("select * from identity").to_arrow_reader(50_000), stamp)
             derived.nodes.replace(db.sql("select * from nodes").to_arrow_reader(50_000), stamp)
             _write(db, derived.timeline, settings, changed, stamp)
@@ -103,21 +107,17 @@ def refresh(store: Store, derived: Derived, *, everything: bool = False) -> bool
 def _changed_buckets(
     db: duckdb.DuckDBPyConnection, store: Store, derived: Derived, was_version: int
 ) -> list[str] | None:
-    """Name the buckets that new facts or changed identities touch; None when it must be all of them."""
+    """Name the buckets to write anew and make the view `added` of the new facts; None when it must be all of them."""
     now, before = store.snapshot(), derived.timeline.snapshot()
     digits = bucket_digits(now.rows)
-    if not digits or not before.rows or bucket_digits(before.rows) != digits:
+    if not before.rows or bucket_digits(before.rows) != digits:
         return None
-    try:
-        was = store.snapshot(was_version)
-    except (DeltaError, TornTable):  # the log no longer reaches back so far
-        return None
-    if set(was.files) - set(now.files):  # compacted: new files hold old facts
+    added = store.facts.added_since(was_version)
+    if added is None:
         return None
     if derived.identity.metadata().get(FACTS_VERSION) != str(was_version):  # killed between the two: what moved is lost
         return None
-    added = Snapshot(now.root, now.version, tuple(set(now.files) - set(was.files)), 0)
-    db.execute(view_sql("added", added, FACTS))
+    db.execute(view_sql("added", Snapshot(now.root, now.version, added, 0), FACTS))
     db.execute(view_sql("identity_before", derived.identity.snapshot(), identity.IDENTITY))
     rows = db.execute(
         f"""
@@ -126,12 +126,17 @@ def _changed_buckets(
             from identity_before as old join identity using (keys)
             where old.account is distinct from identity.account or old.person is distinct from identity.person
         )
-        select {bucket_sql("account", "person", digits)} from added left join identity using (keys)
-        union select {bucket_sql("account", "person", digits)} from moved
+        select {bucket_sql("account", "person", digits)} from moved
         union select {bucket_sql("old_account", "old_person", digits)} from moved
         """
     ).fetchall()
-    return sorted(row[0] for row in rows)
+    return sorted({row[0] for row in rows} | _scattered(before))
+
+
+def _scattered(snapshot: Snapshot) -> set[str]:
+    """Name the buckets that have become many small files."""
+    folders = Counter(_partition_of(Path(name))["bucket"] for name in snapshot.files)
+    return {bucket for bucket, files in folders.items() if files > MOST_FILES}
 
 
 def _write(
@@ -141,7 +146,7 @@ def _write(
     buckets: list[str] | None,
     stamp: Mapping[str, str],
 ) -> None:
-    """Write the facts of these buckets (of all, when None), resolved.
+    """Write the facts of these buckets (of all, when None), resolved, and to all others those that are new.
 
     The engine writes the files with all cores and the table adopts them: fetched as a stream they would pass one core.
     """
@@ -157,12 +162,15 @@ def _write(
         select places.account, places.person, {_local_day_sql(settings, first, last)} as occurred_on, {copied},
             coalesce(places.bucket, '{NOBODY}') as bucket,
             if(kind in ({duck.literals(sorted(OFTEN))}), 'y', 'n') as often
-        from facts left join places using (keys)
+        from {{facts}} as facts left join places using (keys)
     """
     among = "true" if buckets is None else f"list_contains({duck.text_list(buckets)}, bucket)"
     written = db.execute(
         f"""
-        copy (select * from ({resolved}) where {among}) to {duck.literal(str(table.path))} (format parquet,
+        copy (
+            select * from ({resolved.format(facts="facts")}) where {among}
+            union all select * from ({resolved.format(facts="added")}) where not {among}
+        ) to {duck.literal(str(table.path))} (format parquet,
             compression snappy, partition_by (bucket, often), append true, filename_pattern 'part-{{uuid}}',
             return_stats true)
         """

@@ -178,14 +178,34 @@ def test_a_refresh_gives_what_a_rebuild_gives(
     assert desk.verify(tmp_path) == []
 
 
-def test_a_refresh_rewrites_only_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refresh_adds_what_is_new_and_rewrites_only_what_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(derived, "FACTS_A_BUCKET", 10)
     store = stored(tmp_path, pages(0, 60))
-    before = set(Derived.open(store.home).timeline.snapshot().files)
+
+    def files() -> set[str]:
+        return set(Derived.open(store.home).timeline.snapshot().files)
+
+    before = files()
     stored(tmp_path, [page(903, account__crm="A1")], name="b")
-    after = set(Derived.open(store.home).timeline.snapshot().files)
-    assert len(after - before) == 1
-    assert len(before) - 1 == len(before & after) > 5
+    added = files()
+    assert len(added - before) == 1
+    assert before < added, "a fact of a known account moves nothing"
+    desk.compact(tmp_path)
+    assert files() == added
+    stored(tmp_path, MERGE, name="merge")
+    assert 5 < len(added & files()) < len(added)
+
+
+def test_a_bucket_of_many_small_files_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(derived, "MOST_FILES", 3)
+    for number in range(6):
+        stored(tmp_path, [page(number, account__crm="A1")], name=str(number))
+    assert len(Derived.open(tmp_path).timeline.snapshot().files) <= 4
+    refreshed = rows(tmp_path)
+    desk.rebuild(tmp_path)
+    assert rows(tmp_path) == refreshed
 
 
 def killed(*_given: object) -> int:
