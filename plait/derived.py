@@ -58,6 +58,10 @@ class Derived:
             DurableTable.open(home / "nodes", identity.NODES, (), ("scope", "name")),
         )
 
+    def is_made(self) -> bool:
+        """Tell whether the timeline was ever made from facts."""
+        return FACTS_VERSION in self.timeline.metadata()
+
     def clean(self, *, keep_hours: int | None = None) -> None:
         """Delete the files that no kept version names; `keep_hours` shortens how long one is kept."""
         for table in (self.timeline, self.identity, self.nodes):

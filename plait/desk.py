@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from time import perf_counter
@@ -20,7 +20,7 @@ from plait.failure import Said, Unfit
 from plait.measure import Measure, Table, known_measure, registry
 from plait.measures import load_measures
 from plait.settings import FILE, BadSettings, Settings, read_settings, write_settings
-from plait.store import FACTS, ID_CONFLICT, REJECTS, Loaded, Part, SourceCount, Store, durable_mark, view_sql
+from plait.store import FACTS, ID_CONFLICT, REJECTS, Loaded, Part, SourceCount, Store, view_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -191,6 +191,21 @@ def seal(home: Path, *, now: datetime) -> list[Loaded]:
     return sealed
 
 
+def check_events(source: str, text: str) -> int:
+    """Check a mapping of a live source's events, changing nothing; gives how many track calls it names."""
+    from plait.sources.live import read_event_mapping
+
+    return len(read_event_mapping(text, source).tracks)
+
+
+def events_mapping(home: Path, source: str) -> str:
+    """Give the mapping that a live source's events are read by, as it was written; empty where there is none."""
+    from plait.sources.live import mapping_path
+
+    path = mapping_path(home, source)
+    return path.read_text("utf-8") if path.exists() else ""
+
+
 def map_events(home: Path, source: str, text: str) -> int:
     """Let a live source's events be read by a mapping; gives how many track calls it names."""
     from plait.sources.live import mapping_path, read_event_mapping
@@ -200,6 +215,25 @@ def map_events(home: Path, source: str, text: str) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_durably(path, text)
     return len(mapping.tracks)
+
+
+def unmapped_tracks(home: Path, source: str) -> list[intake.Track]:
+    """Give the track calls that a live source has sent and that no mapping names, the most frequent first."""
+    from plait.sources.live import mapping_or_default
+
+    mapping, other = mapping_or_default(home, source), "event.other"
+    return [one for one in intake.other_tracks(Store.open(home), source) if mapping.rule(one.name).kind == other]
+
+
+def arrivals(home: Path, source: str, *, now: datetime) -> intake.Arrivals:
+    """Count what came in of a live source, lately and ever, and how long it took until it was stored."""
+    return intake.arrivals(Store.open(home), source, now=now)
+
+
+def backlog(home: Path) -> tuple[int, datetime | None]:
+    """Give how many bytes of live events wait to be stored, and since when (UTC; None when nothing waits)."""
+    size, since = inbox.backlog(home)
+    return size, None if since is None else datetime.fromtimestamp(since, UTC)
 
 
 def refreshed(home: Path) -> bool:
@@ -366,12 +400,15 @@ def info(home: Path) -> Info:
     return Info(store.home, facts, refused, store.snapshot().version, sources, read_settings(home))
 
 
-def compact(home: Path) -> int:
-    """Join the small files of a home, delete those that nothing names; gives the newest version of its facts."""
+def compact(home: Path, *, keep_hours: int | None = None) -> int:
+    """Join the small files of a home, delete those that nothing names; gives the newest version of its facts.
+
+    `keep_hours` shortens how long files of the timeline are kept for those who still read an older version of it.
+    """
     store, derived = Store.open(home), Derived.open(home)
     version = store.compact()
     refresh(store, derived)
-    derived.clean()
+    derived.clean(keep_hours=keep_hours)
     return version
 
 
@@ -396,15 +433,15 @@ def rebuild(home: Path) -> int:
 
 
 def open_home(home: Path, *, now: datetime) -> timeline.Timeline:
-    """Open the timeline of a home for many questions, over the newest facts."""
+    """Open the timeline of a home for many questions, as it was last brought up to date."""
     load_measures()
-    opened = timeline.open_timeline(Store.open(home), now=now, hold=True)
+    opened = timeline.open_timeline(Store.open(home), now=now, hold=True, as_it_is=True)
     return opened.until(opened.settings.newest(now))
 
 
 def stamp(home: Path) -> tuple[int, ...]:
-    """Give what changes when facts, the timeline made from them or settings change; cheap enough for every request."""
-    told = (durable_mark(home), mark_of(home / "timeline"), home / FILE)
+    """Give what changes when the timeline, the refused rows or settings change; cheap enough for every request."""
+    told = (mark_of(home / "timeline"), mark_of(home / "rejects"), home / FILE)
     return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in told)
 
 

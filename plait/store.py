@@ -20,7 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from plait import duck
-from plait.delta import DurableTable, Snapshot, locked, mark_of
+from plait.delta import DurableTable, Snapshot, locked
 from plait.failure import Unfit
 
 MONEY = pa.decimal128(18, 4)
@@ -292,11 +292,6 @@ class Store:
         files = tuple(name for name in snapshot.files if name.startswith(folders))
         db.execute(view_sql("stored", Snapshot(snapshot.root, snapshot.version, files, 0), FACTS))
         return bool(files)
-
-
-def durable_mark(home: Path) -> Path:
-    """Give the file that changes with every commit on the facts of a home."""
-    return mark_of(home / "facts")
 
 
 def _apps(parts: Sequence[Part]) -> dict[str, int]:

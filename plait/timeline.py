@@ -184,13 +184,17 @@ class Timeline:
         return day.astimezone(UTC).replace(tzinfo=None) if day.tzinfo else day
 
 
-def open_timeline(store: Store, *, now: datetime, engine: str = DUCKDB, hold: bool = False) -> Timeline:
+def open_timeline(
+    store: Store, *, now: datetime, engine: str = DUCKDB, hold: bool = False, as_it_is: bool = False
+) -> Timeline:
     """Open the timeline of a home, brought up to date with its facts; `now` is the first instant not seen.
 
-    `hold` keeps facts of seldom kinds in memory, for whoever asks many questions.
+    `hold` keeps facts of seldom kinds in memory, for whoever asks many questions. `as_it_is` does not wait for facts
+    that came a moment ago: whoever stores facts brings the timeline up to date.
     """
     derived = Derived.open(store.home)
-    refresh(store, derived)
+    if not (as_it_is and derived.is_made()):
+        refresh(store, derived)
     snapshot = derived.timeline.snapshot()
     tables = Tables(
         {"timeline": (snapshot, TIMELINE), "rejects": (store.refused(), REJECTS)}, "timeline" if hold else None

@@ -16,6 +16,7 @@ from plait.web.results import Ask
 from plait.web.state import read_state
 
 EVERY = 2.0  # seconds between two looks at whether the facts have changed
+LIVE_EVERY = 60.0  # seconds between two rounds at least: events may come without end
 PAUSE = 0.02  # seconds between two answers, in which those who wait for a page come first
 
 
@@ -39,10 +40,12 @@ def warm() -> int:
 
 def _keep() -> None:
     seen: object = None
+    due = 0.0
     while True:
         try:
             now = (desk.stamp(results().home), first_day_not_seen(None))
-            if now != seen and results().timeline().version:
+            if now != seen and time.monotonic() >= due and results().timeline().version:
+                due = time.monotonic() + LIVE_EVERY
                 warm()
                 seen = now
         except (Unfit, OSError) as error:  # the next page that is asked for says it to somebody

@@ -18,6 +18,7 @@ LOOK_EVERY = 0.5  # seconds between two looks at the inbox
 SEAL_EVERY = 2.0  # seconds at least between two commits: each leaves small files
 REFRESH_SHARE = 5  # the timeline is brought up to date for at most a fifth of the time
 COMPACT_EVERY = 100  # commits
+KEEP_HOURS = 2  # for which a reader may go on with an older version of the timeline
 PAUSE = 5.0  # seconds after an error: a full disk is not asked again in a rush
 
 
@@ -48,7 +49,7 @@ class Sealer:
             self.seal_at, self.stale = time.monotonic() + SEAL_EVERY, True
             self.commits += 1
             if self.commits % COMPACT_EVERY == 0:
-                desk.compact(self.home)
+                desk.compact(self.home, keep_hours=KEEP_HOURS)
         if self.stale and time.monotonic() >= self.refresh_at:
             began = time.monotonic()
             desk.refreshed(self.home)
