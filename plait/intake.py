@@ -1,4 +1,7 @@
-"""The intake: what was loaded, the rows that were refused, and the control totals as each load checked them."""
+"""The intake: what was loaded, the rows that were refused, and the control totals as each load checked them.
+
+Segments of live events come every few seconds; where files are listed or counted, those of a day stand as one file.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,20 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plait import duck
-from plait.store import LOADS, REJECTS, Store, view_sql
+from plait.delta import Snapshot
+from plait.store import FACTS, LIVE, LOADS, REJECTS, SAME, Store, view_sql
 
 if TYPE_CHECKING:
     import duckdb
 
 FOLDER = "controls"
+# A file as people are told of it: all segments that were sealed on one day (UTC) are one, such as `inbox/2026-01-31`.
+AS_TOLD = f"case when starts_with(file, '{LIVE}') then '{LIVE}' || strftime(recorded_at, '%Y-%m-%d') else file end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,11 @@ class FileLoad:
     added: int
     known: int
     at: datetime
+
+    @property
+    def live(self) -> bool:
+        """Tell whether it stands for a day's live events."""
+        return self.file.startswith(LIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,43 @@ class RefusedPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Received:
+    """What became of a source's events that were sealed lately: `received = stored + repeats + refused`.
+
+    `reasons` counts the refused ones by rule, the most frequent first.
+    """
+
+    received: int
+    stored: int
+    repeats: int
+    refused: int
+    reasons: list[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """How a source's live events come in: ever, in the last hour and the last day before `now`.
+
+    `delay` is how many seconds passed from receiving to storing, in the middle and for 99 of 100 facts of the last
+    hour; None when there were none.
+    """
+
+    ever: int
+    hour: Received
+    day: Received
+    delay: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A name of track calls that became facts of no kind of their own: how many, and when the last was received."""
+
+    name: str
+    count: int
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ControlCheck:
     """A control total as a load checked it: what the exporting system says and what the store held then."""
 
@@ -83,13 +131,21 @@ class ControlCheck:
 
 
 def loads(store: Store, *, limit: int, offset: int = 0) -> tuple[list[FileLoad], int]:
-    """Give the files that were loaded, the newest first, and how many there are."""
-    columns = ", ".join("recorded_at" if name == "at" else name for name in FileLoad.__slots__)
+    """Give the files that were loaded, the newest first, and how many there are; live events are one line a day."""
+    numbers = ("rows", "accepted", "refused", "without_fact", "added", "known")
+    sums = ", ".join(f"sum({name})::bigint" for name in numbers)
     with duck.connect(store.spill) as db:
         db.execute(view_sql("loads", store.loads.snapshot(), LOADS))
-        (count,) = db.execute("select count(*) from loads").fetchall()[0]
+        db.execute(
+            f"""
+            create temp table told as
+            select source, {AS_TOLD} as told, {sums}, max(recorded_at) as newest, min(digest) as digest from loads
+            group by source, told, case when not starts_with(file, '{LIVE}') then (digest, recorded_at) end
+            """
+        )
+        (count,) = db.execute("select count(*) from told").fetchall()[0]
         rows = db.execute(
-            f"select {columns} from loads order by recorded_at desc, source, file, digest limit ? offset ?",
+            "select * exclude (digest) from told order by newest desc, source, told, digest limit ? offset ?",
             [limit, offset],
         )
         return [FileLoad(*row) for row in rows.fetchall()], count
@@ -99,8 +155,8 @@ def refused_groups(store: Store) -> list[RefusedGroup]:
     """Count the refused rows by source and rule, the most frequent first."""
     with _rejects(store) as db:
         rows = db.execute(
-            """
-            select source, rule, min(next_step), count(*), count(distinct file) from rejects
+            f"""
+            select source, rule, min(next_step), count(*), count(distinct {AS_TOLD}) from rejects
             group by source, rule order by 4 desc, source, rule
             """
         )
@@ -110,7 +166,7 @@ def refused_groups(store: Store) -> list[RefusedGroup]:
 def refused_rows(store: Store, wanted: Mapping[str, str], *, limit: int | None, offset: int = 0) -> RefusedPage:
     """Give the refused rows of a source, rule or file, as far as `wanted` names them."""
     names = [name for name in ("source", "rule", "file") if wanted.get(name)]
-    where = " and ".join([f"{name} = ${name}" for name in names] or ["true"])
+    where = " and ".join([_is(name) for name in names] or ["true"])
     given = {name: wanted[name] for name in names}
     columns = ", ".join("recorded_at" if name == "at" else name for name in RefusedRow.__slots__)
     with _rejects(store) as db:
@@ -124,6 +180,77 @@ def refused_rows(store: Store, wanted: Mapping[str, str], *, limit: int | None, 
             given,
         )
         return RefusedPage([RefusedRow(*row) for row in rows.fetchall()], count)
+
+
+def _is(name: str) -> str:
+    """Give what holds for a row that is asked for; a day's live events are found by the name that they are told by."""
+    return f"(file = $file or {AS_TOLD} = $file)" if name == "file" else f"{name} = ${name}"
+
+
+def arrivals(store: Store, source: str, *, now: datetime) -> Arrivals:
+    """Count what came in of a live source."""
+    with _of_source(store, source) as db:
+        (ever,) = db.execute("select coalesce(sum(rows), 0)::bigint from sealed").fetchall()[0]
+        hour, day = (now.astimezone(UTC).replace(tzinfo=None) - timedelta(hours=hours) for hours in (1, 24))
+        return Arrivals(ever, _received(db, hour), _received(db, day), _delay(db, hour))
+
+
+def other_tracks(store: Store, source: str) -> list[Track]:
+    """Give the names of a source's track calls that became facts of kind `event.other`, the most frequent first."""
+    with _of_source(store, source) as db:
+        rows = db.execute(
+            """
+            select text, count(*), max(recorded_at) from facts where kind = 'event.other' and text is not null
+            group by text order by 2 desc, text
+            """
+        )
+        return [Track(*row) for row in rows.fetchall()]
+
+
+def _of_source(store: Store, source: str) -> duckdb.DuckDBPyConnection:
+    """Open the facts of one source, its refused events and the segments that were sealed of it."""
+    db = duck.connect(store.spill)
+    whole = store.snapshot()
+    files = tuple(name for name in whole.files if name.startswith(f"{store.facts.path}/source={source}/"))
+    db.execute(view_sql("facts", Snapshot(whole.root, whole.version, files, 0), FACTS))
+    db.execute(view_sql("rejects", store.refused(), REJECTS))
+    db.execute(view_sql("loads", store.loads.snapshot(), LOADS))
+    for name, table in (("sealed", "loads"), ("barred", "rejects")):
+        db.execute(
+            f"create temp view {name} as select * from {table} "
+            f"where source = {duck.literal(source)} and starts_with(file, '{LIVE}')"
+        )
+    return db
+
+
+def _received(db: duckdb.DuckDBPyConnection, since: datetime) -> Received:
+    received, stored, repeats, refused = db.execute(
+        """
+        select coalesce(sum(rows), 0)::bigint, coalesce(sum(added), 0)::bigint, coalesce(sum(known), 0)::bigint,
+            coalesce(sum(refused), 0)::bigint
+        from sealed where recorded_at >= ?
+        """,
+        [since],
+    ).fetchall()[0]
+    reasons = db.execute(
+        "select rule, count(*) from barred where recorded_at >= ? group by rule order by 2 desc, rule", [since]
+    )
+    return Received(received, stored, repeats, refused, reasons.fetchall())
+
+
+def _delay(db: duckdb.DuckDBPyConnection, since: datetime) -> tuple[float, float] | None:
+    """Give the delay between receiving and storing: a fact is stored by the first seal after it was received."""
+    (found,) = db.execute(
+        """
+        with received as (
+            select recorded_at as received_at from facts where recorded_at >= $since and contains(detail, $live)
+        ), seals as (select distinct recorded_at as sealed_at from sealed where recorded_at >= $since)
+        select quantile_cont(epoch(sealed_at) - epoch(received_at), [0.5, 0.99])
+        from received asof join seals on received_at <= sealed_at
+        """,
+        {"since": since, "live": f'"{SAME}"'},
+    ).fetchall()[0]
+    return (found[0], found[1]) if found else None
 
 
 def keep_controls(home: Path, checks: Sequence[ControlCheck]) -> None:

@@ -21,7 +21,7 @@ from plait.sources import rules
 from plait.sources.events import FIELDS, Clock, Envelope, EventMapping, Quarantined, Row, TrackRule, read_events
 from plait.sources.records import STAGED, judge
 from plait.sources.refusal import RefusedRows
-from plait.store import Part
+from plait.store import LIVE, Part
 
 FOLDER = "live"
 UNREADABLE = "inbox"  # the source of lines that nobody can read
@@ -68,8 +68,8 @@ def read_event_mapping(text: str, source: str) -> EventMapping:
     """Read a mapping of events from TOML, or raise `BadEventMapping` with what is allowed."""
     try:
         told = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadEventMapping(Said("{source}: not TOML: {error}.", source=source, error=error)) from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
+        raise BadEventMapping(Said("{source}: not TOML: {error}.", source=source, error=str(error))) from error
     for name in told:
         if name not in SETTINGS:
             raise _refusal(
@@ -93,7 +93,7 @@ def _track(source: str, name: str, told: object) -> TrackRule:
     """Read what a track call of a name is."""
     rule = dict(_table(source, told))
     kind = rule.pop("kind", None)
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise _refusal(
             source, f"track.{name}.kind", Said("{hint}use a kind of the vocabulary", hint=nearest(str(kind), KINDS))
         )
@@ -111,7 +111,7 @@ def _check(mapping: EventMapping) -> None:
     source = mapping.source
     if not KEY_NAME.fullmatch(str(mapping.account_key)) or not is_account_key(mapping.account_key):
         raise _refusal(source, "account_key", Said("use domain or account.<system>"))
-    if mapping.currency is not None and mapping.currency not in CURRENCIES:
+    if mapping.currency is not None and str(mapping.currency) not in CURRENCIES:
         raise _refusal(source, "currency", Said("use a code of ISO 4217 such as EUR"))
     if mapping.clock not in get_args(Clock):
         raise _refusal(source, "clock", Said("allowed: {all}", all=", ".join(get_args(Clock))))
@@ -150,12 +150,12 @@ def _told(line: bytes, home: Path, mappings: dict[str, EventMapping]) -> Iterato
         yield UNREADABLE, wrong
         return
     if envelope.source not in mappings:
-        mappings[envelope.source] = _mapping_or_default(home, envelope.source)
+        mappings[envelope.source] = mapping_or_default(home, envelope.source)
     for told in read_events(envelope, mappings[envelope.source]):
         yield envelope.source, told
 
 
-def _mapping_or_default(home: Path, source: str) -> EventMapping:
+def mapping_or_default(home: Path, source: str) -> EventMapping:
     """Read a source's mapping; one that was broken by hand must not hold up what others send."""
     try:
         return event_mapping(home, source)
@@ -167,7 +167,7 @@ def _mapping_or_default(home: Path, source: str) -> EventMapping:
 def _stage(
     db: duckdb.DuckDBPyConnection, segment: Segment, source: str, held: _Source, work: Path, now: datetime
 ) -> Part:
-    stem, file = f"{segment.name}.{source}", f"inbox/{segment.name}"
+    stem, file = f"{segment.name}.{source}", f"{LIVE}{segment.name}"
     draft = Part(
         source, file, segment.name, work / f"{stem}.facts.parquet", work / f"{stem}.refused.parquet",
         held.count, 0, 0, 0, segment.boot, segment.number,

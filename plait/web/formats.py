@@ -75,6 +75,11 @@ def instant(value: datetime) -> str:
     return f"{format_date(value, 'medium', locale=locale())}, {format_time(value, 'short', locale=locale())}"
 
 
+def seconds(value: float) -> str:
+    """Give a duration in seconds, to a tenth."""
+    return str(format_decimal(round(value, 1), "#,##0.0", locale=locale()))
+
+
 def period(since: date, until: date) -> str:
     """Give a period [since, until) by its first and last day."""
     return f"{day(since)} – {day(date.fromordinal(until.toordinal() - 1))}"

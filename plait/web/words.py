@@ -23,9 +23,13 @@ SPELT = {
     "sal": "SAL", "ga4": "GA4", "id": "ID", "kaplan": "Kaplan-Meier", "ip": "IP",
 }  # fmt: skip
 
+NAMED = {"event.other": "Other event"}  # names that do not read well word by word
+
 
 def readable(name: str) -> str:
     """Give a name as English words: `win_rate` is "Win rate", `lead.mql` "Lead MQL"."""
+    if name in NAMED:
+        return NAMED[name]
     words = [SPELT.get(word, word) for word in name.replace(".", " ").replace("_", " ").split() if word != "meier"]
     text = " ".join(words)
     return text[:1].upper() + text[1:]

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_noop
 from plait import desk, report
 from plait.facts import DEPARTMENTS, KINDS
 from plait.measure import Cell, Table
-from plait.web import directory, formats, words
+from plait.web import directory, event, formats, words
 from plait.web.directory import Wanted
 from plait.web.people.rights import permit
 from plait.web.rail import Rail
@@ -235,7 +235,7 @@ def _told(fact: Mapping[str, object], zone: ZoneInfo) -> dict[str, object]:
     return {
         "kind": kind.name, "department": kind.owner, "at": at, "clock": f"{at:%H:%M}", "text": fact["text"] or "",
         "amount": formats.shown(amount, "money", currency) if amount is not None else "", "counted": counted,
-        "details": [(name, fact[name]) for name in SHOWN if fact[name]],
+        "details": [(name, fact[name]) for name in SHOWN if fact[name]], "event": event.shown(fact["detail"]),
         "person": fact["person"], "source": fact["source"], "id": fact["id"],
     }  # fmt: skip
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_noop
 from plait import desk, report
 from plait.intake import RefusedRow
 from plait.measure import Cell
+from plait.web.collector.models import LiveSource
 from plait.web.people.models import User
 from plait.web.people.rights import may, permit
 from plait.web.rail import Rail
@@ -52,6 +53,7 @@ def data(request: HttpRequest) -> HttpResponse:
         "pages": max(1, -(-count // LOADS)), "controls": desk.controls(settings.HOME),
         "groups": desk.refused_groups(settings.HOME), "fresh_days": FRESH, "late_days": LATE,
         "may_load": may(user, "data.work").allowed,
+        "live_names": set(LiveSource.objects.values_list("name", flat=True)),
     }  # fmt: skip
     return render(request, "pages/data.html", context)
 

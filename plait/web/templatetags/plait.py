@@ -45,6 +45,12 @@ def instant(value: datetime) -> str:
 
 
 @register.filter
+def seconds(value: float) -> str:
+    """Give a duration in seconds as people write it."""
+    return formats.seconds(value)
+
+
+@register.filter
 def count(value: int) -> str:
     """Give a count as people write it."""
     return formats.shown(value, "rows")
