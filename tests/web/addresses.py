@@ -9,6 +9,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from plait.measures import load_measures
 from plait.web.board import all_boards
+from plait.web.collector import sources
+from plait.web.collector.models import WriteKey
 from plait.web.people.models import Invitation, Token, User, digest_of
 from plait.web.reader import results
 from plait.web.results import Ask
@@ -17,7 +19,8 @@ from plait.web.work.models import Job
 CHANGES = {  # addresses to which a form is sent, inside a transaction that is undone
     "account_logout", "deactivate", "end_session", "invite", "invite_again", "job_cancel", "language", "new_role",
     "person", "reactivate", "reset_factor", "role", "tokens", "token-revoke", "upload", "withdraw_invitation", "me",
-    "mfa_generate_recovery_codes", "account_change_password", "mfa_deactivate_totp",
+    "mfa_generate_recovery_codes", "account_change_password", "mfa_deactivate_totp", "live", "live_key", "live_key_end",
+    "live_origins", "live_quota", "live_mapping",
 }  # fmt: skip
 Examples = Mapping[str, dict[str, Any]]
 
@@ -27,6 +30,9 @@ def examples_of(mara: User, ida: User) -> Examples:
     job = Job.objects.create(kind="load", title="an upload", owner=ida)
     token = Token.objects.create(user=mara, name="a token", digest=digest_of("secret"), scopes=["numbers"])
     invited = Invitation.objects.create(email="new@demo.example", name="New", digest=digest_of("x"), invited_by=ida)
+    sources.add("shop", sort="web")
+    key = {"name": "shop", "number": WriteKey.objects.get(source__name="shop").pk}
+    shop = {"name": "shop"}
     account = results().table(Ask.of("account_health", {}, scope=mara.scope())).records()[0]["account"]
     return {
         "account": {"number": account}, "account_joins": {"number": account}, "api-measure": {"name": "win_rate"},
@@ -40,6 +46,8 @@ def examples_of(mara: User, ida: User) -> Examples:
         "csv": {"name": "win_rate"}, "person": {"number": mara.pk},
         "deactivate": {"number": mara.pk}, "reactivate": {"number": mara.pk}, "reset_factor": {"number": mara.pk},
         "role": {"name": "analyst"}, "token-revoke": {"number": token.pk},
+        "live_source": shop, "live_key": shop, "live_quota": shop, "live_mapping": shop, "live_key_end": key,
+        "live_origins": key,
         "account_reset_password_from_key": {"uidb36": "1", "key": "no-such-key"},
     }  # fmt: skip
 

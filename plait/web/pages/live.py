@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from http import HTTPStatus
 
 from django.conf import settings
@@ -15,7 +16,6 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_POST
 
 from plait import desk
 from plait.failure import Said, Unfit
@@ -60,6 +60,28 @@ class ShownSource:
     keys: list[ShownKey]
 
 
+def _colleague(request: HttpRequest, right: str = "data.see") -> User:
+    """Give who may look after live sources; nobody from outside."""
+    user = user_of(request)
+    permit(user, right)
+    if user.outside:
+        raise Http404
+    return user
+
+
+def _sent(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Let a view take a form from who may work on data; who opens its address is led to the source."""
+
+    @wraps(view)
+    def taken(request: HttpRequest, name: str, **more: int) -> HttpResponse:
+        if request.method != "POST":
+            _colleague(request)
+            return redirect("live_source", name)
+        return view(request, _colleague(request, "data.work"), name, **more)
+
+    return taken
+
+
 def live(request: HttpRequest) -> HttpResponse:
     """List the live sources; add one."""
     user = _colleague(request, "data.see" if request.method in ("GET", "HEAD") else "data.work")
@@ -76,10 +98,9 @@ def source(request: HttpRequest, name: str) -> HttpResponse:
     return _page(request, _colleague(request), name)
 
 
-@require_POST
-def add_key(request: HttpRequest, name: str) -> HttpResponse:
+@_sent
+def add_key(request: HttpRequest, user: User, name: str) -> HttpResponse:
     """Give a source another key; a secret one is in this answer and nowhere else."""
-    user = _colleague(request, "data.work")
     get_object_or_404(LiveSource, name=name)
     try:
         return _made(request, name, _added(request, user, name=name))
@@ -87,37 +108,33 @@ def add_key(request: HttpRequest, name: str) -> HttpResponse:
         return _page(request, user, name, problem=words.failure(refused))
 
 
-@require_POST
-def end_key(request: HttpRequest, name: str, number: int) -> HttpResponse:
+@_sent
+def end_key(request: HttpRequest, user: User, name: str, number: int) -> HttpResponse:
     """End a key."""
-    user = _colleague(request, "data.work")
     sources.end_key(_key(name, number), actor=user)
     messages.success(request, _("The key has ended. What comes with it is refused within seconds."))
     return redirect("live_source", name)
 
 
-@require_POST
-def origins(request: HttpRequest, name: str, number: int) -> HttpResponse:
+@_sent
+def origins(request: HttpRequest, user: User, name: str, number: int) -> HttpResponse:
     """Say from which pages a key may come."""
-    user = _colleague(request, "data.work")
     key = _key(name, number)
     return _changed(request, user, name, lambda: sources.set_origins(key, _given_origins(request), actor=user))
 
 
-@require_POST
-def quota(request: HttpRequest, name: str) -> HttpResponse:
+@_sent
+def quota(request: HttpRequest, user: User, name: str) -> HttpResponse:
     """Say how many events a second a source may bring."""
-    user = _colleague(request, "data.work")
     found = get_object_or_404(LiveSource, name=name)
     return _changed(
         request, user, name, lambda: sources.set_quota(found, sources.read_quota(_given(request, "quota")), actor=user)
     )
 
 
-@require_POST
-def mapping(request: HttpRequest, name: str) -> HttpResponse:
+@_sent
+def mapping(request: HttpRequest, user: User, name: str) -> HttpResponse:
     """Check the mapping of a source's events, or save it."""
-    user = _colleague(request, "data.work")
     get_object_or_404(LiveSource, name=name)
     text = str(request.POST.get("mapping", "")).replace("\r\n", "\n")
     try:
@@ -148,15 +165,6 @@ def _named(tracks: int) -> str:
         tracks,
     )
     return said % {"n": tracks}
-
-
-def _colleague(request: HttpRequest, right: str = "data.see") -> User:
-    """Give who may look after live sources; nobody from outside."""
-    user = user_of(request)
-    permit(user, right)
-    if user.outside:
-        raise Http404
-    return user
 
 
 def _key(name: str, number: int) -> WriteKey:
