@@ -66,6 +66,7 @@ from range({rows}) as t(i)
 def main() -> None:
     parts: dict[str, Callable[[argparse.Namespace], str]] = {
         "load": load, "rebuild": rebuild, "measures": measures, "start": start, "desk": desk,
+        "collector": collector,
     }  # fmt: skip
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("parts", nargs="*", choices=[*parts, []], help="which parts (all)")
@@ -74,6 +75,7 @@ def main() -> None:
     asked.add_argument("--only", help="measures, with commas between")
     asked.add_argument("--rounds", type=int, default=ROUNDS)
     asked.add_argument("--work", type=Path, default=Path("/tmp/plait-bench"), help="folder for homes")  # noqa: S108
+    asked.add_argument("--minutes", type=float, default=10, help="how long sealing is watched under load")
     asked.add_argument("--date", default="no date given", help="the day that RESULTS.md shows")
     given = asked.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
@@ -168,6 +170,12 @@ def start(given: argparse.Namespace) -> str:
         "On the demo home, from process start to exit, medians of 5:\n\n"
         "| command | seconds | CPU seconds | peak memory |\n|---|---:|---:|---:|\n" + "".join(lines)
     )
+
+
+def collector(given: argparse.Namespace) -> str:
+    import collector as bench
+
+    return bench.measure(given.work, given.minutes)
 
 
 def desk(given: argparse.Namespace) -> str:
