@@ -120,14 +120,15 @@ def _watch(home: Path, process: subprocess.Popen[bytes], key: str, minutes: floa
         time.sleep(2)
     sender.join()
     half = len(sealer) // 2
+    first, second = max(sealer[:half] or [0]), max(sealer[half:])
     began = time.perf_counter()
     _drain(home)
     return (
         f"Sealing at {sent.events / sent.seconds:,.0f} events a second for {minutes:g} min, {sent.events:,} events, "
         f"{sent.refused} refused: the oldest event that waits is {statistics.median(lags):.1f} s old (median), "
         f"{max(lags):.1f} s at most; {time.perf_counter() - began:.1f} s after the last event all are stored. The "
-        f"sealer's memory is {max(sealer[:half] or [0]):,} MB at most in the first half, {max(sealer[half:]):,} MB in the "
-        f"second, the collector's {max(server):,} MB. The query of `source_health` takes {1000 * quiet:.0f} ms "
+        f"sealer's memory is {first:,} MB at most in the first half, {second:,} MB in the second, the collector's "
+        f"{max(server):,} MB. The query of `source_health` takes {1000 * quiet:.0f} ms "
         f"before and {1000 * statistics.median(asked):.0f} ms (median) meanwhile, over ever more facts.\n"
     )
 
