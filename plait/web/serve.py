@@ -86,13 +86,22 @@ def collect(home: Path, *, host: str, port: int, descriptor: int | None, announc
 
 
 def _run(application: str, host: str, port: int, descriptor: int | None = None) -> None:
+    import socket
+
     import uvicorn
 
-    uvicorn.run(
-        application, host=host, port=port, fd=descriptor, log_level="warning", access_log=False,
+    config = uvicorn.Config(
+        application, host=host, port=port, log_level="warning", access_log=False,
         proxy_headers=os.environ.get("PLAIT_BEHIND_PROXY") == "1", timeout_graceful_shutdown=5,
         timeout_keep_alive=KEEP_ALIVE, backlog=4096,
     )  # fmt: skip
+    # Told only its number the server takes it for a socket of another family; without TCP_NODELAY answers wait 40 ms.
+    held = None if descriptor is None else [socket.socket(fileno=descriptor)]
+    server = uvicorn.Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run(held)
+    if not server.started:
+        sys.exit(3)  # it has said why
 
 
 def _worker() -> list[str]:
