@@ -9,14 +9,15 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from served import browser, chromium
@@ -27,8 +28,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PACKAGES = ROOT / "tests" / "sdk"
 DRIVERS = Path(__file__).parent / "sdk"
+BUNDLE = PACKAGES / "node_modules" / "@segment" / "analytics-next" / "dist" / "umd"
+PARTS = "/analytics-next/bundles/"
+OLDEST_NODE = 20
 LONGEST = 240  # seconds for one job
 Json = dict[str, Any]
+Name = TypeVar("Name")
 Runtime = Literal["python", "node", "browser"]
 
 
@@ -78,6 +83,7 @@ class Job:
     gzip: bool = False
     batch: int = 20
     pause: float = 0.0
+    done: Callable[[], bool] = lambda: True  # of a page, which cannot tell itself when all is delivered
     query: bool = False  # whether a page's library reads `ajs_` parameters from the address, as it does by default
 
     def text(self) -> str:
@@ -92,6 +98,9 @@ def no_packages() -> str:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         return "NO NODE: install node and npm (Debian: nodejs npm) to test the libraries for Node and browsers"
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    if int(version.removeprefix("v").partition(".")[0]) < OLDEST_NODE:
+        return f"OLD NODE: {version} runs the official libraries no more; install node {OLDEST_NODE} or newer"
     lock = PACKAGES / "package-lock.json"
     done = PACKAGES / "node_modules" / ".done"
     if not done.exists() or done.read_text() != lock.read_text():
@@ -105,9 +114,9 @@ def no_packages() -> str:
 
 def run(job: Job) -> list[str]:
     """Let a library of a server make its calls and end; give the errors that it told its user."""
-    program = [sys.executable, DRIVERS / "python_driver.py"]
+    program = [sys.executable, str(DRIVERS / "python_driver.py")]
     if job.library.runtime == "node":
-        program = ["node", DRIVERS / "node_driver.js"]
+        program = ["node", str(DRIVERS / "node_driver.js")]
     around = os.environ | {"NODE_PATH": str(PACKAGES / "node_modules")}
     ended = subprocess.run(
         program, input=job.text(), env=around, capture_output=True, text=True, timeout=LONGEST, check=False
@@ -121,36 +130,38 @@ class Visit:
     """What a page's library did: the errors that it told, and every host that the browser asked."""
 
     errors: list[str]
-    hosts: set[str] = field(default_factory=set)
+    hosts: set[str]
 
 
-def visit(opened: Browser, job: Job, *, query: str = "", stay: float = 0.0) -> Visit:
-    """Open a page that makes calls, and stay on it for some seconds."""
+def visit(opened: Browser, job: Job, *, query: str = "", stay: float = 1.0) -> Visit:
+    """Open a page that makes calls, and stay on it for some seconds, and until the job is done."""
     with pages() as address:
         context = opened.new_context()
         hosts: set[str] = set()
         context.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+        # Parts of its bundle it asks of the host that serves it.
+        context.route(f"**{PARTS}*", lambda route: route.fulfill(path=BUNDLE / route.request.url.rpartition("/")[2]))
         page = context.new_page()
         page.goto(f"{address}/{query}")
         told = page.evaluate("(job) => run(job)", json.loads(job.text()))
-        page.wait_for_timeout(stay * 1000 or 1000)
+        page.wait_for_timeout(stay * 1000)
+        until = time.monotonic() + LONGEST / 4
+        while not job.done() and time.monotonic() < until:
+            page.wait_for_timeout(100)
         context.close()
     return Visit(told["errors"], hosts - {urlsplit(address).netloc})
 
 
-def run_all(jobs: Mapping[Any, Job]) -> dict[Any, list[str]]:
+def run_all(jobs: Mapping[Name, Job]) -> dict[Name, list[str]]:
     """Let several libraries run beside each other; those of pages one after the other in one browser."""
-    told: dict[Any, list[str]] = {}
     with ThreadPoolExecutor(max(1, len(jobs))) as pool:
-        running: dict[Any, Future[list[str]]] = {
-            name: pool.submit(run, job) for name, job in jobs.items() if job.library.runtime != "browser"
-        }
+        running = {name: pool.submit(run, job) for name, job in jobs.items() if job.library.runtime != "browser"}
         of_pages = {name: job for name, job in jobs.items() if job.library.runtime == "browser"}
+        told: dict[Name, list[str]] = {}
         if of_pages:
             with browser() as opened:
-                told |= {name: visit(opened, job).errors for name, job in of_pages.items()}
-        told |= {name: future.result() for name, future in running.items()}
-    return told
+                told = {name: visit(opened, job).errors for name, job in of_pages.items()}
+        return told | {name: future.result() for name, future in running.items()}
 
 
 class _Pages(SimpleHTTPRequestHandler):
@@ -172,8 +183,7 @@ class _Pages(SimpleHTTPRequestHandler):
 @contextmanager
 def pages() -> Iterator[str]:
     """Serve the page that makes calls; give its address."""
-    bundle = PACKAGES / "node_modules" / "@segment" / "analytics-next" / "dist" / "umd"
-    handler: Callable[..., _Pages] = partial(_Pages, directory=str(bundle))
+    handler: Callable[..., _Pages] = partial(_Pages, directory=str(BUNDLE))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

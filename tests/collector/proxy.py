@@ -19,7 +19,7 @@ from typing import Literal
 
 IDS = re.compile(rb'"messageId":\s*"([^"]+)"')
 Fault = Literal["none", "cut", "twice", "late"]
-LATE = 1.5  # seconds
+LATE = 1.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Proxy:
     listening: socket.socket
     seen: list[Seen] = field(default_factory=list)
     hurt: int = 0
+    delivered: set[bytes] = field(default_factory=set)  # ids of which the sender was told that they are taken
     _tries: Counter[tuple[bytes, ...]] = field(default_factory=Counter)
     _count: threading.Lock = field(default_factory=threading.Lock)
 
@@ -62,14 +63,16 @@ class Proxy:
         with suppress(OSError), client:
             reader = _Reader(client)
             while (message := reader.message()) is not None:
-                answer = self._answer(*message)
+                ids = tuple(IDS.findall(_unpacked(*message)))
+                answer = self._answer(*message, ids)
                 if answer is None:
                     return
                 client.sendall(answer)
+                if answer.startswith(b"HTTP/1.1 200"):
+                    self.delivered.update(ids)
 
-    def _answer(self, head: bytes, body: bytes) -> bytes | None:
+    def _answer(self, head: bytes, body: bytes, ids: tuple[bytes, ...]) -> bytes | None:
         """Pass a request on; give the answer, or None where it is cut."""
-        ids = tuple(IDS.findall(_unpacked(head, body)))
         with self._count:
             self._tries[ids] += 1
             first = bool(ids) and self._tries[ids] == 1

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ from plait import duck
 from plait.store import FACTS, REJECTS, Store, view_sql
 
 PLAIT = [sys.executable, "-m", "plait"]
+MANY = (
+    "import json, sys; from plait.cli import main; [main(one, standalone_mode=False) for one in json.load(sys.stdin)]"
+)
 PATIENCE = 60.0  # seconds: the machine may be busy
 Json = dict[str, Any]
 
@@ -46,7 +49,7 @@ class Served:
     listening: socket.socket | None = None
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
-    keys: dict[str, str] = field(default_factory=dict)
+    command: str = "collect"
 
     @property
     def address(self) -> str:
@@ -59,7 +62,7 @@ class Served:
         if self.listening is not None:
             held = (self.listening.fileno(),)
             at = ["--fd", str(held[0])]
-        command = [*PLAIT, "--home", str(self.home), "collect", *at]
+        command = [*PLAIT, "--home", str(self.home), self.command, *at]
         self.process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, pass_fds=held)
 
     def wait(self) -> None:
@@ -84,10 +87,20 @@ class Served:
 
     def key(self, source: str, *options: str) -> str:
         """Add a source, or a key to it, as people do; give the write key."""
-        command = [*PLAIT, "--home", str(self.home), "source", "add", source, "--json", *options]
-        done = subprocess.run(command, env=environment(), check=True, capture_output=True)
-        self.keys[source] = str(json.loads(done.stdout)["write_key"])
-        return self.keys[source]
+        return self.add((source, *options))[0]
+
+    def add(self, *wanted: tuple[str, ...]) -> list[str]:
+        """Add several sources with their options, in one process; give the write keys."""
+        calls = [["--home", str(self.home), "source", "add", *one, "--json"] for one in wanted]
+        done = subprocess.run(
+            [sys.executable, "-c", MANY], input=json.dumps(calls), env=environment(), check=True, capture_output=True,
+            text=True,
+        )  # fmt: skip
+        keys = [str(json.loads(line)["write_key"]) for line in done.stdout.splitlines()]
+        for key in keys:  # one that was asked for a moment before it was there is looked for again half a second later
+            while self.get(f"/v1/projects/{key}/settings").status != 200:
+                time.sleep(0.05)
+        return keys
 
     def plait(self, *arguments: str) -> str:
         """Run a command over the home."""
@@ -177,9 +190,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def collected(home: Path, *, kept: bool = False) -> Iterator[Served]:
+def collected(home: Path, *, kept: bool = False, command: str = "collect") -> Iterator[Served]:
     """Serve a fresh home; `kept`: by a socket of ours, which goes on to listen while the process is started anew."""
-    served = Served(home)
+    served = Served(home, command=command)
     if kept:
         served.listening = socket.create_server(("127.0.0.1", 0), backlog=4096)
         served.listening.set_inheritable(True)

@@ -3,12 +3,15 @@
 
 async function run(job) {
   const errors = [];
-  let done = 0;
-  const [analytics] = await AnalyticsNext.AnalyticsBrowser.load(
-    { writeKey: job.key, cdnURL: job.address },
-    { useQueryString: job.query, disableClientPersistence: true },
-  );
-  window.analytics = analytics;
+  let analytics;
+  try {
+    [analytics] = await AnalyticsNext.AnalyticsBrowser.load(
+      { writeKey: job.key, cdnURL: job.address },
+      { useQueryString: job.query },
+    );
+  } catch (error) {
+    return { errors: [String(error.message || error)] };
+  }
   const make = {
     identify: (call, options) => analytics.identify(call.userId, call.traits, options),
     track: (call, options) => analytics.track(call.event, call.properties, options),
@@ -18,7 +21,6 @@ async function run(job) {
     alias: (call, options) => analytics.alias(call.userId, call.previousId, options),
   };
   analytics.on("error", (error) => errors.push(String(error)));
-  analytics.on("message_delivered", () => { done += 1; });
   for (const call of job.calls) {
     const options = { context: call.context || {} };
     if (call.timestamp) options.timestamp = new Date(call.timestamp);
@@ -27,5 +29,5 @@ async function run(job) {
     await Promise.race([make[call.type](call, options), new Promise((go) => setTimeout(go, 5000))]);
     await new Promise((go) => setTimeout(go, job.pause * 1000));
   }
-  return { errors, delivered: done };
+  return { errors };
 }
