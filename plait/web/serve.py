@@ -78,11 +78,24 @@ def collect(home: Path, *, host: str, port: int, descriptor: int | None, announc
     """Serve only the collector; `descriptor` names a socket that listens already and outlives this process."""
     if descriptor is None:
         _check_free(host, port)
+    else:
+        host, port = _place_of(descriptor)
     boot.configure(home, local=is_local(host))
     boot.prepare()
     announce(f"events are taken at http://{host}:{port}/v1/batch - stop it with Ctrl+C")
     with _beside([_sealer(home)]):
         _run("plait.web.collector.alone:application", host, port, descriptor)
+
+
+def _place_of(descriptor: int) -> tuple[str, int]:
+    """Tell where a socket that was handed over listens: whether plain http is safe there depends on it."""
+    import socket
+
+    with socket.socket(fileno=os.dup(descriptor)) as held:
+        if held.family not in (socket.AF_INET, socket.AF_INET6):
+            return LOOPBACK[0], 0
+        host, port = held.getsockname()[:2]
+    return str(host), int(port)
 
 
 def _run(application: str, host: str, port: int, descriptor: int | None = None) -> None:
