@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,8 @@ class Served:
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
     command: str = "collect"
+    headers: Mapping[str, str] = field(default_factory=dict)  # with every request, as a proxy in front sets them
+    variables: Mapping[str, str] = field(default_factory=dict)  # of the process
 
     @property
     def address(self) -> str:
@@ -63,7 +65,8 @@ class Served:
             held = (self.listening.fileno(),)
             at = ["--fd", str(held[0])]
         command = [*PLAIT, "--home", str(self.home), self.command, *at]
-        self.process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, pass_fds=held)
+        around = {**environment(), **self.variables}
+        self.process = subprocess.Popen(command, env=around, stdout=subprocess.DEVNULL, pass_fds=held)
 
     def wait(self) -> None:
         """Wait until it can keep events."""
@@ -111,7 +114,7 @@ class Served:
         """Ask it something by plain HTTP."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
-            connection.request(method, path, body, dict(headers or {}))
+            connection.request(method, path, body, {**self.headers, **(headers or {})})
             answer = connection.getresponse()
             told = {name.lower(): value for name, value in answer.getheaders()}
             return Told(answer.status, answer.read(), told)
@@ -190,11 +193,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def collected(home: Path, *, kept: bool = False, command: str = "collect") -> Iterator[Served]:
-    """Serve a fresh home; `kept`: by a socket of ours, which goes on to listen while the process is started anew."""
-    served = Served(home, command=command)
+def collected(home: Path, *, kept: str = "", **settings: Any) -> Iterator[Served]:  # noqa: ANN401 - fields of `Served`
+    """Serve a fresh home; `kept`: by a socket of ours at that address, which outlives the process."""
+    served = Served(home, **settings)
     if kept:
-        served.listening = socket.create_server(("127.0.0.1", 0), backlog=4096)
+        served.listening = socket.create_server((kept, 0), backlog=4096)
         served.listening.set_inheritable(True)
         served.port = int(served.listening.getsockname()[1])
     else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import re
 import socket
 import threading
 import time
@@ -18,10 +19,13 @@ from typing import Any
 
 import pytest
 
+from plait.sources.live import read_event_mapping
+
 from .served import Json, Served, basic, collected
 
 stores = pytest.mark.slow  # waits until what was sent is stored
 MIB = 1024 * 1024
+ROOT = Path(__file__).parents[2]
 PAGE = "https://www.firm.example"
 FOREIGN = "https://www.other.example"
 SINGLE = ("identify", "track", "page", "screen", "group", "alias")
@@ -441,7 +445,7 @@ def test_too_much_at_once_is_shed_and_what_was_taken_is_stored(server: Served) -
 
 def test_answers_over_a_kept_socket_come_at_once(tmp_path: Path) -> None:
     """An answer in two writes without TCP_NODELAY waits 40 ms for the sender to confirm the first."""
-    with collected(tmp_path / "home", kept=True) as served:
+    with collected(tmp_path / "home", kept="127.0.0.1") as served:
         headers, body = basic(served.key("quick")), json.dumps(batch(track())).encode()
         connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
         took = []
@@ -452,6 +456,40 @@ def test_answers_over_a_kept_socket_come_at_once(tmp_path: Path) -> None:
             took.append(time.monotonic() - began)
         connection.close()
     assert sorted(took)[20] < 0.03
+
+
+def test_a_key_travels_in_the_open_on_this_machine_only(tmp_path: Path) -> None:
+    """Behind a proxy only what came to it over https is taken, and the settings of a page name https."""
+    proxied = {"X-Forwarded-Proto": "https", "Host": "collect.firm.example"}
+    with collected(tmp_path / "proxied", headers=proxied, variables={"PLAIT_BEHIND_PROXY": "1"}) as served:
+        key = served.key("web")
+        assert served.post("/v1/batch", batch(), key).status == 200
+        told = served.get(f"/v1/projects/{key}/settings").json["integrations"]["Segment.io"]
+        assert (told["protocol"], told["apiHost"]) == ("https", "collect.firm.example/v1")
+        refused = served.post("/v1/batch", batch(), key, {"X-Forwarded-Proto": "http"})
+        assert (refused.status, refused.json["code"]) == (403, "https_required")
+    served = Served(tmp_path / "open", socket.create_server(("0.0.0.0", 0)), variables={})  # noqa: S104 - that is the point
+    assert served.listening is not None
+    with served.listening:
+        served.listening.set_inheritable(True)
+        served.port = int(served.listening.getsockname()[1])
+        served.start()
+        try:
+            refused = served.post("/v1/batch", batch())
+        finally:
+            served.stop()
+    assert (refused.status, refused.json["code"]) == (403, "https_required")
+
+
+def test_the_page_names_every_refusal_and_its_mapping_works() -> None:
+    page = (ROOT / "docs" / "collector.md").read_text("utf-8")
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "plait" / "web" / "collector").glob("*.py"))
+    told = set(re.findall(r'Refused\(\s*(\d{3}), "(\w+)"', code))
+    assert len(told) > 10
+    lines = page.splitlines()
+    assert [one for one in told if not any(one[0] in line and f"`{one[1]}`" in line for line in lines)] == []
+    (mapping,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert set(read_event_mapping(mapping, "shop").tracks) == {"signed up", "order completed"}
 
 
 def hostile() -> Iterator[tuple[str, bytes, dict[str, str], set[int]]]:

@@ -10,6 +10,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -20,7 +22,7 @@ from pathlib import Path
 import pytest
 from served import browser
 
-from .libraries import LIBRARIES, ROOT, SEGMENT_BROWSER, Job, Library, run_all, visit
+from .libraries import LIBRARIES, PACKAGES, ROOT, SEGMENT_BROWSER, Job, Library, run_all, visit
 from .proxy import Fault, Proxy, between
 from .served import Json, Served, collected
 
@@ -317,7 +319,7 @@ def test_more_than_the_quota_is_slowed_down_and_not_lost(server: Served, limited
 def test_a_restart_loses_nothing(tmp_path: Path) -> None:
     """The listening socket outlives the process, as with socket activation: nobody is refused while it starts anew."""
     libraries = [library for library in SERVERS if not library.missing]
-    with collected(tmp_path / "home", kept=True) as served:
+    with collected(tmp_path / "home", kept="127.0.0.1") as served:
         keys = served.add(*((source_of(library), "--server") for library in libraries))
         over, restarts = threading.Event(), []
 
@@ -374,6 +376,36 @@ def test_a_link_that_says_who_its_reader_is_is_not_believed(server: Served) -> N
     assert "ajs_" not in addresses
     assert "x=1" in addresses
     found[LINK, SEGMENT_BROWSER.name] = "flagged, joins nobody"
+
+
+def examples() -> list[tuple[str, str]]:
+    """Give the examples of the page that run as they stand: language and text."""
+    found_there = re.findall(r"```(python|js)\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    return [(language, text) for language, text in found_there if "AnalyticsBrowser" not in text]
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_the_examples_of_the_page_run(server: Served, place: int) -> None:
+    language, text = examples()[place]
+    library = next(one for one in LIBRARIES if MODULES[one.name] in text)
+    needs(library)
+    source = source_of(library, "example")
+    text = text.replace("https://collect.firm.example", server.address)
+    text = text.replace("SERVER_KEY", server.key(source, "--server"))
+    command = [sys.executable, "-c", text] if language == "python" else ["node", "-e", f"(async () => {{{text}}})()"]
+    around = os.environ | {"NODE_PATH": str(PACKAGES / "node_modules")}
+    done = subprocess.run(command, env=around, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "contact.created" in {row["kind"] for row in server.stored(source)}
+
+
+MODULES = {
+    "segment-analytics-python": "segment.analytics",
+    "rudder-sdk-python": "rudderstack.analytics",
+    "@segment/analytics-node": "@segment/analytics-node",
+    "@rudderstack/rudder-sdk-node": "@rudderstack/rudder-sdk-node",
+    "@segment/analytics-next": "@segment/analytics-next",
+}
 
 
 def test_the_page_tells_what_was_found() -> None:
