@@ -103,7 +103,10 @@ class KindOut(Schema):
 
 
 class LoadOut(Schema):
-    """One loaded file. `rows = accepted + refused`; `added` and `known` count facts."""
+    """One loaded file. `rows = accepted + refused`; `added` and `known` count facts.
+
+    The live events of a source and a day (UTC) are one, such as inbox/2026-01-31.
+    """
 
     source: str
     file: str

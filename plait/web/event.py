@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext, pgettext
 
 MOST, LONGEST = 4, 80  # values shown of an event, characters of each
-TITLE, CAME_FROM = gettext_noop("Title"), gettext_noop("Came from")
 # What the fact shows already, and what says who somebody is: the line of time names people by their short id only.
 LEFT_OUT = frozenset(
     (
@@ -35,9 +34,9 @@ def _page(event: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     holders = [_object(event.get("properties")), _object(_object(event.get("context")).get("page"))]
     titles = [_text(holder.get("title")) for holder in holders]
     sites = [_site(_text(holder.get("referrer"))) for holder in holders]
-    for name, texts in ((TITLE, titles), (CAME_FROM, sites)):
+    for name, texts in ((pgettext("page", "Title"), titles), (gettext("Came from"), sites)):
         if any(texts):
-            yield gettext(name), next(filter(None, texts))
+            yield name, next(filter(None, texts))
 
 
 def _object(told: object) -> Mapping[str, object]:

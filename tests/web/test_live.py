@@ -184,6 +184,7 @@ def test_a_source_that_sent_nothing_says_how_to_begin(client_of: ClientOf, empty
     page = text(ida, "/data/live/shop/")
     assert "Nothing has come in yet" in page
     assert 'hx-trigger="every 5s"' in page
+    assert f"curl http://testserver/v1/track -u {key}:" in page
     assert f'{{ writeKey: "{key}", cdnURL: "http://testserver" }}' in page
     assert "useQueryString: false" in page
     come_in(empty, "shop", [{**SIGNED_UP, "messageId": "1"}])

@@ -10,7 +10,10 @@ WEB_KEY = "YOUR_WEB_KEY"
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """How one library sends: its name, the command that installs it and its code; `sort` is the key that it holds."""
+    """How one library sends: its name, the command that installs it and its code.
+
+    `sort` is the key that it should hold, empty for either.
+    """
 
     title: str
     sort: str
@@ -21,11 +24,12 @@ class Snippet:
 def snippets(host: str, scheme: str, *, web: str, server: str) -> list[Snippet]:
     """Give the snippets for a collector at `host`, with these keys in them; without one its place is held."""
     given = {"HOST": host, "SCHEME": scheme, "WEB": web or WEB_KEY, "SERVER": server or SERVER_KEY}
+    given["ANY"] = server or web or SERVER_KEY
     return [
         Snippet("JavaScript", "web", "npm install @segment/analytics-next", _filled(BROWSER, given)),
         Snippet("Python", "server", "pip install segment-analytics-python", _filled(PYTHON, given)),
         Snippet("Node", "server", "npm install @segment/analytics-node", _filled(NODE, given)),
-        Snippet("curl", "server", "", _filled(CURL, given)),
+        Snippet("curl", "", "", _filled(CURL, given)),
     ]
 
 
@@ -71,6 +75,6 @@ analytics.track({ userId: "user-42", event: "Signed Up", properties: { plan: "pr
 await analytics.closeAndFlush()
 """
 CURL = """
-curl <SCHEME>://<HOST>/v1/track -u <SERVER>: \\
+curl <SCHEME>://<HOST>/v1/track -u <ANY>: \\
   -d '{"userId": "user-42", "event": "Signed Up", "properties": {"plan": "pro"}}'
 """

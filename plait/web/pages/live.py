@@ -23,7 +23,7 @@ from plait.sources.events import B2B
 from plait.web import words
 from plait.web.collector import sources
 from plait.web.collector.models import LiveSource, WriteKey
-from plait.web.collector.snippets import Snippet, snippets
+from plait.web.collector.snippets import SERVER_KEY, Snippet, snippets
 from plait.web.collector.sources import BadSource, Made
 from plait.web.people.models import AuditEntry, User, record
 from plait.web.people.rights import may, permit
@@ -239,8 +239,8 @@ def _page(request: HttpRequest, user: User, name: str, **said: str) -> HttpRespo
         "title": name, "one": one, "misread": "" if said else _broken(name, kept), "mapping": kept or STARTER,
         "changes": may(user, "data.work").allowed, "arrived": desk.arrivals(settings.HOME, name, now=timezone.now()),
         "tracks": tracks[:TRACKS], "more": len(tracks) - TRACKS, "known": sorted(B2B.items()),
-        "snippets": _snippets(request, one, said.get("secret", "")),
-        "has": {shown.key.sort for shown in one.keys}, "waiting": waiting, "since": since,
+        "snippets": _snippets(request, one, said.get("secret", "")), "left_open": SERVER_KEY, "waiting": waiting,
+        "has": {shown.key.sort for shown in one.keys}, "since": since,
         "ended": one.source.keys.exclude(revoked_at=None).order_by("-revoked_at"),
     }  # fmt: skip
     bad = "problem" in said or "misread" in said
@@ -258,9 +258,14 @@ def _broken(name: str, kept: str) -> str:
 
 
 def _snippets(request: HttpRequest, one: ShownSource, secret: str) -> list[Snippet]:
-    """Give the snippets with the source's newest web key, and a server key that was made just now."""
+    """Give the snippets with the source's newest web key, and a server key that was made just now.
+
+    Those for which the source has a key come first.
+    """
     web = next((shown.key.shown for shown in reversed(one.keys) if shown.key.sort == WriteKey.Sort.WEB), "")
-    return snippets(request.get_host(), str(request.scheme), web=web, server=secret)
+    has = {"", *(shown.key.sort for shown in one.keys)}
+    found = snippets(request.get_host(), str(request.scheme), web=web, server=secret)
+    return sorted(found, key=lambda snippet: snippet.sort not in has)
 
 
 def _makers() -> Mapping[tuple[str, str], str]:
