@@ -86,6 +86,7 @@ def measure(work: Path, minutes: float) -> str:
     key = _key(home)
     with _null(), _collecting(home) as process:
         null, kept = _load(NULL_PORT, key, SECONDS), _load(PORT, key, SECONDS)
+        _drain(home)
         library = [(_library(NULL_PORT, key), _library(PORT, key)) for _ in range(ROUNDS)]
         _drain(home)
         watched = _watch(home, process, key, minutes)

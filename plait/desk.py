@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from plait.sources.mapping import Mapping as SourceMapping
     from plait.sources.staging import StagedFile, Staging
 
-SEGMENTS_AT_ONCE = 24  # some 200 MB of events
+SEGMENTS_AT_ONCE = 12  # some 100 MB of events
 Progress = Callable[[str, int, int], None]
 
 

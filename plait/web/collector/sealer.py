@@ -19,11 +19,13 @@ SEAL_EVERY = 2.0  # seconds at least between two commits: each leaves small file
 REFRESH_SHARE = 5  # the timeline is brought up to date for at most a fifth of the time
 COMPACT_EVERY = 100  # commits
 KEEP_HOURS = 2  # for which a reader may go on with an older version of the timeline
+YIELD = 10  # who sends and who reads goes first
 PAUSE = 5.0  # seconds after an error: a full disk is not asked again in a rush
 
 
 def main(home: Path, parent: int) -> None:
     """Seal until the process that started this one is gone."""
+    os.nice(YIELD)
     sealer = Sealer(home)
     while os.getppid() == parent:
         try:
