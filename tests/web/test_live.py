@@ -216,7 +216,7 @@ def test_facts_of_files_are_no_live_events(empty: Path) -> None:
     come_in(empty, "shop", [{**SIGNED_UP, "messageId": "1"}], after=3)
     at = NOW - timedelta(minutes=30)
     filed = Fact(source="shop", id="a", kind="event.other", occurred_at=at, recorded_at=at, text="Filed")
-    desk.add(empty, [filed], name="filed", now=NOW)
+    desk.add(empty, [filed], name="filed", now=at)
     told = desk.arrivals(empty, "shop", now=NOW)
     assert told.hour.received == 1
     assert told.delay == pytest.approx((3, 3))
