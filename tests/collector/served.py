@@ -100,9 +100,9 @@ class Served:
             text=True,
         )  # fmt: skip
         keys = [str(json.loads(line)["write_key"]) for line in done.stdout.splitlines()]
-        for key in keys:  # one that was asked for a moment before it was there is looked for again half a second later
-            while self.get(f"/v1/projects/{key}/settings").status != 200:
-                time.sleep(0.05)
+        # One that was asked for a moment before it was there is looked for again half a second later.
+        while self.process and any(self.get(f"/v1/projects/{key}/settings").status != 200 for key in keys):
+            time.sleep(0.05)
         return keys
 
     def plait(self, *arguments: str) -> str:
