@@ -338,7 +338,7 @@ def _columns(reading: Reading) -> Row:
         if not isinstance(name, str) or not name.strip():
             raise Wrong("event", name, rules.NO_EVENT_NAME, rules.NAME_EVENT)
         rule = reading.mapping.rule(name.strip())
-        columns |= {"kind": rule.kind, "text": name.strip(), **_money(reading, properties)}
+        columns |= {"kind": rule.kind, "text": _called(reading, rule.kind, name.strip()), **_money(reading, properties)}
         columns |= {target: _at(event, path) for target, path in rule.fields.items()}
     elif reading.type in ("page", "screen"):
         columns["text"] = _title(reading, properties)
@@ -346,6 +346,19 @@ def _columns(reading: Reading) -> Row:
         traits = _traits(reading)
         columns["text"] = _text(traits.get("name")) or _text(traits.get("firstName"), traits.get("lastName"))
     return _fitted(columns)
+
+
+def _called(reading: Reading, kind: str, name: str) -> str | None:
+    """Give a track call's text, which is its name; of a company that was entered it is the company's.
+
+    What a company is called is not for every visitor to say, who all have the web key.
+    """
+    if kind != "account.created":
+        return name
+    if reading.envelope.key == "web" and not reading.mapping.trust:
+        return None
+    properties = _properties(reading.event)
+    return _text(properties.get("account_name")) or _text(properties.get("name"))
 
 
 def _properties(event: Json) -> Json:

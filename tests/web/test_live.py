@@ -45,10 +45,18 @@ def text(client: Client, address: str) -> str:
     return html.unescape(client.get(address).content.decode())
 
 
-def come_in(home: Path, source: str, events: Sequence[object], *, received: datetime = NOW, after: float = 2) -> None:
+def come_in(
+    home: Path,
+    source: str,
+    events: Sequence[object],
+    *,
+    received: datetime = NOW,
+    after: float = 2,
+    key: str = "server",
+) -> None:
     """Let events come in and be sealed, `after` some seconds."""
     raw = [msgspec.Raw(json.dumps(one).encode()) for one in events]
-    envelope = Envelope(int(received.timestamp() * 1e6), source, "server", raw)
+    envelope = Envelope(int(received.timestamp() * 1e6), source, key, raw)
     inbox = Inbox.open(home, lambda _waiters, _error: None)
     inbox.append(msgspec.json.encode(envelope), None)
     inbox.close()
@@ -303,6 +311,20 @@ def test_a_live_event_reads_well_on_the_story(client_of: ClientOf, empty: Path) 
     assert "jo@bright.example" not in page
     assert "+1 555" not in page
     assert "messageId" not in page
+
+
+def test_an_account_is_called_by_its_name_which_a_visitor_cannot_change(client_of: ClientOf, empty: Path) -> None:
+    """`account.created` names an account; the name of the call would do so in its place."""
+    made = {**SIGNED_UP, "event": "Account Created"}
+    come_in(empty, "shop", [{**made, "messageId": "1", "properties": {"account_name": "Bright Works"}}])
+    for n, name in enumerate(("Dull Works", None)):
+        event = {**made, "messageId": f"2{n}", "properties": {"account_name": name}}
+        come_in(empty, "site", [event], received=NOW + timedelta(seconds=9 * (n + 1)), key="web")
+    desk.refreshed(empty)
+    tomorrow = NOW + timedelta(days=1)
+    number = desk.story(empty, "co-7", now=tomorrow).account
+    page = text(client_of("ida"), f"/accounts/{number}/?as_of={tomorrow:%Y-%m-%d}")
+    assert "<h1>Bright Works</h1>" in page
 
 
 @pytest.mark.parametrize("detail", [None, "", "{}", "no JSON", '{"event":"["}', '{"event":"{\\"type\\":7}"}', "[1]"])
