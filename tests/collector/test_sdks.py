@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from served import browser
 
-from .libraries import LIBRARIES, PACKAGES, ROOT, SEGMENT_BROWSER, Job, Library, run_all, visit
+from .libraries import LIBRARIES, LOST_ANSWERS, PACKAGES, ROOT, SEGMENT_BROWSER, Job, Library, run_all, visit
 from .proxy import Fault, Proxy, between
 from .served import Json, Served, collected
 
@@ -34,7 +34,6 @@ pytestmark = [
 
 PAGE = ROOT / "docs" / "collector.md"
 BEGIN, END = "<!-- conformance: begin -->", "<!-- conformance: end -->"
-LOST_ANSWERS = int(os.environ.get("PLAIT_LOST_ANSWERS", "30"))
 BROWSER_SECONDS = float(os.environ.get("PLAIT_BROWSER_SECONDS", "10"))
 
 ANN = {"userId": "u1", "anonymousId": "a1"}

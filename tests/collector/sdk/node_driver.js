@@ -12,7 +12,7 @@ function segment() {
   client.on("error", (error) => errors.push(String(error.reason || error.code)));
   return {
     make: ({ type, timestamp, ...call }) => client[type]({ ...call, ...(timestamp && { timestamp: new Date(timestamp) }) }),
-    end: () => client.closeAndFlush({ timeout: 120000 }),
+    end: () => client.closeAndFlush({ timeout: job.longest * 1000 }),
   };
 }
 
@@ -34,7 +34,7 @@ function rudder() {
       });
     },
     end: async () => {
-      const until = Date.now() + 120000;
+      const until = Date.now() + job.longest * 1000;
       while (answered < made && Date.now() < until) {
         await client.flush();
         await wait(100);
