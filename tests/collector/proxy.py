@@ -18,8 +18,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 IDS = re.compile(rb'"messageId":\s*"([^"]+)"')
-Fault = Literal["none", "cut", "twice", "late"]
+Fault = Literal["none", "cut", "twice", "late", "busy"]
 LATE = 1.0  # seconds
+BUSY_TRIES = 2  # of each batch that a busy collector sends away
+SENT_AWAY = b'{"code":"storage_unavailable","message":"Events cannot be kept now. Send them again."}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,13 @@ class Proxy:
         """Pass a request on; give the answer, or None where it is cut."""
         with self._count:
             self._tries[ids] += 1
-            first = bool(ids) and self._tries[ids] == 1
+            tries = self._tries[ids] if ids else 0
+            self.hurt += tries == 1
+        if self.fault == "busy" and 1 <= tries <= BUSY_TRIES:
+            return _sent_away(_header(head, b"origin"))
         answer = self._asked(head, body, ids)
-        if not first or self.fault == "none":
+        if tries != 1 or self.fault in ("none", "busy"):
             return answer
-        with self._count:
-            self.hurt += 1
         if self.fault == "cut":
             return None
         if self.fault == "late":
@@ -129,6 +132,13 @@ class _Reader:
                 return False
             self.held += told
         return True
+
+
+def _sent_away(origin: str | None) -> bytes:
+    """Give the answer of a collector that can keep nothing now."""
+    allowed = f"Access-Control-Allow-Origin: {origin}\r\n" if origin else ""
+    head = f"HTTP/1.1 503 Busy\r\nRetry-After: 1\r\n{allowed}Content-Length: {len(SENT_AWAY)}\r\n"
+    return f"{head}Content-Type: application/json\r\n\r\n".encode() + SENT_AWAY
 
 
 def _header(head: bytes, name: bytes) -> str | None:

@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -34,6 +34,7 @@ pytestmark = [
 
 PAGE = ROOT / "docs" / "collector.md"
 BEGIN, END = "<!-- conformance: begin -->", "<!-- conformance: end -->"
+COUNTED_FROM = datetime(2026, 11, 20, 12)  # noqa: DTZ001 - as facts have it: UTC
 BROWSER_SECONDS = float(os.environ.get("PLAIT_BROWSER_SECONDS", "10"))
 
 ANN = {"userId": "u1", "anonymousId": "a1"}
@@ -97,6 +98,7 @@ FAULTS: dict[Fault, str] = {
     "cut": "answers lost after the events were stored",
     "twice": "requests sent twice by the network",
     "late": "answers a second late",
+    "busy": "503 to the first two tries",
 }
 GZIP, SAME = "packed and unpacked", "the same person and calls give equal facts"
 WRONG_KEY, LIMITED, RESTART = "wrong write key", "more than the quota", "restart while it sends"
@@ -145,8 +147,12 @@ def calls() -> list[Json]:
 
 
 def counted(number: int) -> list[Json]:
-    """Give calls that count, so that a lost one or a double one shows."""
-    return [{"type": "track", "userId": "u1", "event": "Counted", "properties": {"n": n}} for n in range(number)]
+    """Give calls that count, a second apart, so that a lost one, a double one or a shifted one shows."""
+    call = {"type": "track", "userId": "u1", "event": "Counted"}
+    return [
+        {**call, "properties": {"n": n}, "timestamp": f"{(COUNTED_FROM + timedelta(seconds=n)).isoformat()}+00:00"}
+        for n in range(number)
+    ]
 
 
 def counts(rows: list[Json]) -> list[int]:
@@ -263,7 +269,9 @@ def test_a_bad_network_loses_nothing_and_doubles_nothing(
     number = tries_of(fault)
     assert proxy.hurt >= number, "the network was not bad"
     assert errors == []
-    assert counts(server.facts(source)) == list(range(number))
+    rows = server.facts(source)
+    assert counts(rows) == list(range(number))
+    assert all(r["occurred_at"] == COUNTED_FROM + timedelta(seconds=r["event"]["properties"]["n"]) for r in rows)
     assert server.refused(source) == [], "a repeated event was taken for another one"
     found[FAULTS[fault], library.name] = f"{number} of {number} once"
 
