@@ -1,21 +1,13 @@
-"""Write keys as the collector knows them: in memory, read again every few seconds, so that no event waits for SQL."""
+"""Write keys as the collector knows them: in memory, so that no event waits for SQL."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.db import DatabaseError, connections
-
 from plait.sources.events import digest_of_key
+from plait.web.collector.looking import Looking
 from plait.web.people.models import digest_of
-
-LOOK_EVERY = 2.0  # seconds between two looks at the database: how long a revoked key may still work
-LOOK_AGAIN = 0.5  # seconds until an unknown key may cause another look: a new one works at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,47 +25,32 @@ class Keys:
     """The keys that work."""
 
     def __init__(self) -> None:
-        self._known: Mapping[str, KnownKey] = {}
+        self._looking: Looking[Mapping[str, KnownKey]] = Looking("write keys", {}, lambda _: _open_keys())
+        self._of: Mapping[str, KnownKey] = {}  # what `_by_text` was found in
         self._by_text: dict[str, KnownKey] = {}
-        self._looked_at = 0.0
-        self._over = threading.Event()
 
     def start(self) -> None:
         """Read the keys, and go on to do so; never called on an event loop, which must not wait for SQL."""
-        self.look()
-        threading.Thread(target=self._keep_looking, name="write keys", daemon=True).start()
+        self._looking.start()
 
     def stop(self) -> None:
         """Read the keys no more."""
-        self._over.set()
+        self._looking.stop()
 
     async def find(self, key: str) -> KnownKey | None:
         """Find a key; one that is not known is looked for again, but not more often than the database can bear."""
+        if self._of is not self._looking.known:
+            self._of, self._by_text = self._looking.known, {}
         found = self._by_text.get(key)
         if found is not None:
             return found
         digest = digest_of(key)
-        if digest not in self._known and time.monotonic() - self._looked_at > LOOK_AGAIN:
-            await asyncio.get_running_loop().run_in_executor(None, self.look)
-        found = self._known.get(digest)
+        if digest not in self._looking.known:
+            await self._looking.again()
+        found = self._looking.known.get(digest)
         if found is not None:
             self._by_text[key] = found
         return found
-
-    def _keep_looking(self) -> None:
-        while not self._over.wait(LOOK_EVERY):
-            self.look()
-
-    def look(self) -> None:
-        """Read the keys once."""
-        self._looked_at = time.monotonic()
-        try:
-            self._known = _open_keys()
-            self._by_text = {}
-        except DatabaseError as error:  # the keys of a moment ago go on to work
-            logging.getLogger(__name__).warning("write keys could not be read: %s", error)
-        finally:
-            connections.close_all()
 
 
 def _open_keys() -> dict[str, KnownKey]:
