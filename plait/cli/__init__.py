@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plait import __version__
+from plait.cli.links import code, link
 from plait.cli.live import collect, source
 from plait.cli.people import user
 from plait.cli.plainly import JSON, Misuse, Refusal, now, plainly
@@ -353,7 +354,7 @@ def _progress(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None
         yield report
 
 
-for command in (collect, source, user):
+for command in (code, collect, link, source, user):
     main.add_command(command)
 
 if __name__ == "__main__":

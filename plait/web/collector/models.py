@@ -45,3 +45,54 @@ class WriteKey(models.Model):
 
     def __str__(self) -> str:
         return self.shown
+
+
+class TrackedLink(models.Model):
+    """A link that a partner spreads: who follows `/r/<code>` is led to the stored target, and the click is a fact.
+
+    `parameter` is the name under which the target is told the click's id; `hosts` are those to which an address in the
+    link itself may lead (none: it may not); `fallback` is where it leads once it has ended. Links are never deleted:
+    facts name their codes.
+    """
+
+    code = models.CharField(max_length=40, unique=True)
+    target = models.CharField(max_length=2000)
+    partner = models.CharField(max_length=100)
+    campaign = models.CharField(max_length=100, blank=True)
+    channel = models.CharField(max_length=100, blank=True)
+    source = models.ForeignKey(LiveSource, models.PROTECT, related_name="links")
+    parameter = models.CharField(max_length=40, default="click_id")
+    hosts = models.JSONField(default=list, blank=True)
+    fallback = models.CharField(max_length=2000, blank=True)
+    made_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(default=timezone.now, db_index=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-made_at", "-id"]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class PromoCode(models.Model):
+    """A code that says which partner brought an order, from the start of `valid_from` until before `valid_to`.
+
+    A code may later go to another partner: validities of one code never overlap.
+    """
+
+    code = models.CharField(max_length=40, db_index=True)  # as `plait.sources.conversions.normalised` writes it
+    partner = models.CharField(max_length=100)
+    valid_from = models.DateTimeField()
+    valid_to = models.DateTimeField()
+    made_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        ordering: ClassVar = ["code", "valid_from"]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(valid_to__gt=models.F("valid_from")), name="valid_for_a_time")
+        ]
+
+    def __str__(self) -> str:
+        return self.code
