@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from plait.facts import Fact
+    from plait.sources.clicks import Clicked
     from plait.sources.mapping import Control
     from plait.sources.mapping import Mapping as SourceMapping
     from plait.sources.staging import StagedFile, Staging
@@ -228,6 +229,13 @@ def unmapped_tracks(home: Path, source: str) -> list[intake.Track]:
 def arrivals(home: Path, source: str, *, now: datetime) -> intake.Arrivals:
     """Count what came in of a live source, lately and ever, and how long it took until it was stored."""
     return intake.arrivals(Store.open(home), source, now=now)
+
+
+def clicks(home: Path, *, since: datetime, partners: Collection[str] | None = None) -> Mapping[str, Clicked]:
+    """Count the clicks on tracked links since an instant, by the links' codes; of some partners' links, or of all."""
+    from plait.sources.clicks import counted
+
+    return counted(Store.open(home), since=since, partners=partners)
 
 
 def backlog(home: Path) -> tuple[int, datetime | None]:

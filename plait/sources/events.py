@@ -51,6 +51,7 @@ BLOCKED = frozenset(
 )  # fmt: skip
 NOT_CONTENT = ("messageId", "sentAt", "receivedAt", "writeKey", "_metadata", "integrations")  # of a retried event
 SECRET = frozenset(("token", "password", "email", "key", "secret", "code", "access_token", "id_token", "auth"))
+CONVERTED = ("lead:", "sale:", "reversal:")  # what ids of conversions begin with: a public key can take none of them
 CLAIMING = "ajs_"  # parameters by which an address says who its visitor is
 ADDRESSES = ("url", "search", "referrer", "path")
 FIELDS = ("object_id", "channel", "campaign", "partner", "product", "owner", "text", "amount", "currency", "quantity")
@@ -485,7 +486,8 @@ def _id(reading: Reading, content: bytes) -> str:
     """Give the id by which an event is known for ever: its own, or one made from its content."""
     own = reading.event.get("messageId")
     if isinstance(own, str | int) and str(own).strip() and len(str(own)) <= LONGEST_ID:
-        return str(own).strip()
+        told = str(own).strip()
+        return f"e-{told}" if reading.envelope.key == "web" and told.startswith(CONVERTED) else told
     if reading.event.get("timestamp") or reading.event.get("originalTimestamp"):
         return "d-" + sha256(reading.envelope.source.encode() + b"\n" + content).hexdigest()[:32]
     reading.flags.append("no_dedupe")  # two honest clicks must not become one

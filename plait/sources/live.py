@@ -17,7 +17,7 @@ import pyarrow as pa
 from plait.facts import CURRENCIES, KEY_NAME, KINDS, is_account_key, nearest
 from plait.failure import Said, Unfit
 from plait.inbox import Segment
-from plait.sources import rules
+from plait.sources import clicks, conversions, rules
 from plait.sources.events import FIELDS, Clock, Envelope, EventMapping, Quarantined, Row, TrackRule, read_events
 from plait.sources.records import STAGED, judge
 from plait.sources.refusal import RefusedRows
@@ -27,6 +27,7 @@ FOLDER = "live"
 UNREADABLE = "inbox"  # the source of lines that nobody can read
 SETTINGS = ("account_key", "currency", "clock", "trust", "most_kib", "track")
 MOST_KIB = 4096
+OWN = {clicks.KEY: clicks.read_clicks, conversions.KEY: conversions.read_conversions}  # what no sender can write
 
 Reader = msgspec.json.Decoder(Envelope)
 
@@ -143,16 +144,17 @@ def stage_segment(
 
 
 def _told(line: bytes, home: Path, mappings: dict[str, EventMapping]) -> Iterator[tuple[str, Row | Quarantined]]:
+    source = UNREADABLE
     try:
         envelope = Reader.decode(line)
+        source = envelope.source
+        if source not in mappings:
+            mappings[source] = mapping_or_default(home, source)
+        for told in OWN.get(envelope.key, read_events)(envelope, mappings[source]):
+            yield source, told
     except msgspec.MsgspecError:
         wrong = Quarantined("", None, rules.UNREADABLE, rules.TELL_US, line.decode("utf-8", "replace"))
-        yield UNREADABLE, wrong
-        return
-    if envelope.source not in mappings:
-        mappings[envelope.source] = mapping_or_default(home, envelope.source)
-    for told in read_events(envelope, mappings[envelope.source]):
-        yield envelope.source, told
+        yield source, wrong
 
 
 def mapping_or_default(home: Path, source: str) -> EventMapping:
@@ -170,7 +172,7 @@ def _stage(
     stem, file = f"{segment.name}.{source}", f"{LIVE}{segment.name}"
     draft = Part(
         source, file, segment.name, work / f"{stem}.facts.parquet", work / f"{stem}.refused.parquet",
-        held.count, 0, 0, 0, segment.boot, segment.number,
+        held.count, 0, 0, 0, segment.boot, segment.number, held.rows[0]["recorded_at"] if held.rows else None,
     )  # fmt: skip
     for row in held.rows:
         row["file"] = file

@@ -48,11 +48,14 @@ class Answer:
 
 
 class Refused(Exception):
-    """A request that is not taken: status, a code for programs, a sentence for people, seconds to wait (0: never)."""
+    """A request that is not taken: status, a code for programs, a sentence for people, seconds to wait (0: never).
 
-    def __init__(self, status: int, code: str, message: str, *, wait: int = 0) -> None:
+    `field` is the one that is wrong, where there is one.
+    """
+
+    def __init__(self, status: int, code: str, message: str, *, wait: int = 0, field: str = "") -> None:
         super().__init__(message)
-        self.status, self.code, self.message, self.wait = status, code, message, wait
+        self.status, self.code, self.message, self.wait, self.field = status, code, message, wait, field
 
     def answer(self, origin: bytes | None) -> Answer:
         """Give what the sender is told."""
@@ -62,7 +65,8 @@ class Refused(Exception):
             headers.append((b"retry-after", b"%d" % seconds))
         if self.status == 405:  # noqa: PLR2004
             headers.append((b"allow", b"POST, GET, OPTIONS"))
-        return Answer(self.status, msgspec.json.encode({"code": self.code, "message": self.message}), headers, origin)
+        told = {"code": self.code, "message": self.message} | ({"field": self.field} if self.field else {})
+        return Answer(self.status, msgspec.json.encode(told), headers, origin)
 
 
 def taken(origin: bytes | None) -> Answer:

@@ -8,6 +8,7 @@ import time
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -15,9 +16,10 @@ from urllib.parse import parse_qs
 import msgspec
 
 from plait.inbox import Inbox, InboxClosed, InboxFull
-from plait.web.collector import answers, documents
+from plait.web.collector import answers, bots, conversions, documents, links
 from plait.web.collector.answers import Answer, Refused
 from plait.web.collector.keys import Keys, KnownKey
+from plait.web.collector.looking import Looking
 from plait.web.collector.request import Sent, headers_of, parse, pixel_event, read
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ FAIR_SHARE = 16_000_000  # bytes of one source that may wait for the disk: other
 
 def owns(path: str) -> bool:
     """Tell whether a path is the collector's."""
-    return path.startswith(PREFIXES) or path.rstrip("/") in OTHERS
+    return path.startswith(PREFIXES) or links.owns(path) or path.rstrip("/") in OTHERS
 
 
 @dataclass
@@ -55,18 +57,22 @@ class Collector:
     home: Path
     secure: bool
     keys: Keys = field(default_factory=Keys)
+    links: Looking[links.Links] = field(default_factory=links.new_looking)
+    codes: Looking[conversions.Codes] = field(default_factory=conversions.new_looking)
     inbox: Inbox | None = None
     flows: dict[str, _Flow] = field(default_factory=dict)
 
     async def start(self) -> None:
-        """Open the inbox and read the keys; called on the loop that answers."""
+        """Open the inbox, read keys, links and codes; called on the loop that answers."""
         loop = asyncio.get_running_loop()
         self.inbox = Inbox.open(self.home, lambda waiters, error: _answer_on(loop, waiters, error))
-        await loop.run_in_executor(None, self.keys.start)
+        for begin in (self.keys.start, self.links.start, self.codes.start, bots.warm):
+            await loop.run_in_executor(None, begin)
 
     async def stop(self) -> None:
         """Put on disk what waits and stop."""
-        self.keys.stop()
+        for looking in (self.keys, self.links, self.codes):
+            looking.stop()
         if self.inbox is not None:
             await asyncio.get_running_loop().run_in_executor(None, self.inbox.close)
 
@@ -85,6 +91,8 @@ class Collector:
 
     async def _answer(self, scope: HTTPScope, headers: Mapping[bytes, bytes], receive: ASGIReceiveCallable) -> Answer:
         path, method, origin = scope["path"].rstrip("/"), scope["method"], headers.get(b"origin")
+        if links.owns(scope["path"]):  # over plain http too: it carries no key
+            return await links.follow(self.links, scope, headers, self._keep)
         if method == "OPTIONS":
             return answers.preflight(origin)
         if self.secure and scope["scheme"] == "http":
@@ -96,6 +104,8 @@ class Collector:
         if path in DISCARDED:
             await read(headers, receive)
             return answers.taken(origin)
+        if conversions.owns(path):
+            return await self._converted(path, headers, receive)
         kind = SINGLE.get(path.removeprefix("/v1/"))
         if kind is None and path not in BATCHES and path != "/v1/merge":
             raise answers.wrong_method() if path in PIXELS else answers.unknown_path()
@@ -104,6 +114,18 @@ class Collector:
         line = _line(sent, key, kind or ("merge" if path == "/v1/merge" else None), headers, path != "/v1/import")
         await self._keep(key.source, line, len(sent.events), key.quota)
         return answers.taken(origin)
+
+    async def _converted(self, path: str, headers: Mapping[bytes, bytes], receive: ASGIReceiveCallable) -> Answer:
+        """Keep a conversion, or what undoes one; only a server may tell of money."""
+        body = await read(headers, receive)
+        key = await self._key(_basic(headers) or conversions.bearer(headers), headers)
+        if key.sort != "server":
+            raise Refused(403, "server_key_required", "Conversions are told by servers: use a server key.")
+        now = datetime.now(UTC)  # noqa: TID251 - the collector is an edge where the clock is read
+        line = await conversions.line_of(path, body, key.source, self.codes, now)
+        if line is not None:
+            await self._keep(key.source, line, 1, key.quota)
+        return answers.taken(headers.get(b"origin"))
 
     async def _told(self, path: str, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> Answer:
         """Answer what is asked with GET."""
@@ -120,7 +142,7 @@ class Collector:
         if path == "/sourceConfig":
             given = _of_query(scope, "writeKey") or _basic(headers)
             return answers.document(documents.rudder(given, (await self._known(given)).source), headers.get(b"origin"))
-        takes = path in BATCHES or path in DISCARDED or path.removeprefix("/v1/") in SINGLE
+        takes = path in BATCHES or path in DISCARDED or conversions.owns(path) or path.removeprefix("/v1/") in SINGLE
         raise answers.wrong_method() if takes else answers.unknown_path()
 
     async def _pixel(self, path: str, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> Answer:
