@@ -229,6 +229,18 @@ class DurableTable:
             apps = {entry["txn"]["appId"] for entry in entries if "txn" in entry}
             yield {name: value for name, value in about.items() if isinstance(value, str)}, apps
 
+    def widen(self, schema: pa.Schema) -> None:
+        """Give rows that an older plait has written the columns that they lack, empty; for small tables."""
+        if set(schema.names) <= self.columns():
+            return
+        with locked(self.mark.with_suffix(".widen")):
+            rows = self.handle().to_pyarrow_table()
+            for field in schema:
+                if field.name not in rows.column_names:
+                    rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
+            write_deltalake(self.handle(), rows.select(schema.names), mode="overwrite", schema_mode="merge")
+            self._make_durable()
+
     def _log(self, version: int) -> Path:
         return self.path / "_delta_log" / f"{version:020d}.json"
 

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 # How the value of a cell is read, by the unit its column declares; any other unit is a count of the things it names.
 TEXT_UNITS = frozenset({"text", "id", "cohort", "stage", "currency"})
 DATE_UNITS = frozenset({"day", "month"})
-FLOAT_UNITS = frozenset({"share", "score", "ratio", "days", "months", "points"})  # a score is -1 to 1, read times 100
+FLOAT_UNITS = frozenset(
+    {"share", "score", "ratio", "days", "months", "seconds", "points"}
+)  # a score is -1 to 1, read times 100
 MONEY_UNIT = "money"  # in the major unit of the row's `currency` column
 
 # A day that a measure is given: a value of the query, so that one query does for all days. As an option it is a date.
@@ -69,13 +71,15 @@ class Facts:
     `table` has the columns of `plait.facts.Fact` (`detail` as JSON text) less `keys`, for which `account` and `person`
     stand, and `occurred_on`, the local day in the firm's time zone; `often` (y or n) tells whether the kind is one of
     `plait.facts.OFTEN`, which lie in files of their own. `rejects` holds the refused rows
-    (`plait.facts.Refusal` and `recorded_at`). `as_of` is an instant in naive UTC, the first one not seen; `today` its
+    (`plait.facts.Refusal` and `recorded_at`), `loads` what each file and each segment of live events brought
+    (`plait.store.LOADS`). `as_of` is an instant in naive UTC, the first one not seen; `today` its
     local day; both are values of the query, not of Python. `currency` is the currency the firm reports in, None when it
     has named none. `read` collects the kinds that a measure has asked for.
     """
 
     table: ir.Table
     rejects: ir.Table
+    loads: ir.Table
     as_of: ir.TimestampScalar
     today: ir.DateScalar
     currency: str | None = None

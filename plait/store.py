@@ -59,6 +59,7 @@ LOADS = pa.schema(
         ("digest", pa.string()),
         *[(name, pa.int64()) for name in ("rows", "accepted", "refused", "without_fact", "added", "known")],
         ("recorded_at", INSTANT),
+        ("received_at", INSTANT),  # of live events: when the first of them came
     ]
 )
 LOADED = "plait.loaded"  # what a commit on the facts remembers of its files: rows of `LOADS`
@@ -80,7 +81,7 @@ class Part:
 
     `digest` names the file's content together with the mapping that read it; `facts` and `refused` are Parquet files
     with the columns of `FACTS` (less `month`, plus `file` and `line`) and of `REJECTS`. A segment of live events is the
-    `number`-th of its `series`; a series is stored in order.
+    `number`-th of its `series`; a series is stored in order. `received_at` is when the first of live events came.
     """
 
     source: str
@@ -94,6 +95,7 @@ class Part:
     without_fact: int
     series: str = ""
     number: int = 1
+    received_at: datetime | None = None
 
     @property
     def app(self) -> str:
@@ -144,12 +146,14 @@ class Store:
                 f"the home {str(home)!r} contains {signs}, which engines misread; choose a folder without."
             )
         home = home.absolute()
-        return cls(
+        store = cls(
             home,
             facts=DurableTable.open(home / "facts", FACTS, ("source", "month"), ("occurred_at", "recorded_at", "kind")),
             rejects=DurableTable.open(home / "rejects", REJECTS, (), ("recorded_at", "source")),
             loads=DurableTable.open(home / "loads", LOADS, (), ("recorded_at", "source")),
         )
+        store.loads.widen(LOADS)
+        return store
 
     @property
     def spill(self) -> Path:
@@ -276,13 +280,17 @@ class Store:
             told.append(Loaded(p.source, p.file, read, accepted, refused, without_fact, 0, added + known))
         return told
 
-    def _remember(self, rows: Sequence[Sequence[str | int]], parts: Sequence[Part]) -> None:
+    def _remember(self, rows: Sequence[Sequence[str | int | None]], parts: Sequence[Part]) -> None:
         """Write down what a load did with its files; `rows` are those of `LOADS` as JSON holds them."""
         if not rows:
             return
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        columns[-1] = [datetime.fromisoformat(str(at)) for at in columns[-1]]
-        arrays = [pa.array(column, type=field.type) for column, field in zip(columns, LOADS, strict=True)]
+        columns = zip(*([*row, *[None] * (len(LOADS) - len(row))] for row in rows), strict=True)
+        arrays = [
+            pa.array([datetime.fromisoformat(str(cell)) if cell else None for cell in column], INSTANT)
+            if field.type == INSTANT
+            else pa.array(column, field.type)
+            for column, field in zip(columns, LOADS, strict=True)
+        ]
         self.loads.append(pa.Table.from_arrays(arrays, schema=LOADS), _apps(parts))
 
     def _stored(self, db: duckdb.DuckDBPyConnection, sources: set[str]) -> bool:
@@ -302,11 +310,12 @@ def _apps(parts: Sequence[Part]) -> dict[str, int]:
     return apps
 
 
-def _load_row(part: Part, counts: Loaded, recorded_at: datetime) -> list[str | int]:
+def _load_row(part: Part, counts: Loaded, recorded_at: datetime) -> list[str | int | None]:
     """Give the row of `LOADS` for a file, as JSON holds it."""
     c, stamp = counts, recorded_at.replace(tzinfo=None).isoformat()
     numbers = (c.rows, c.accepted, c.refused, c.without_fact, c.added, c.known)
-    return [part.source, part.file, part.digest, *numbers, stamp]
+    received = part.received_at.isoformat() if part.received_at else None
+    return [part.source, part.file, part.digest, *numbers, stamp, received]
 
 
 def view_sql(name: str, snapshot: Snapshot, schema: pa.Schema) -> str:

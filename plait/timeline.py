@@ -19,7 +19,7 @@ from plait.engine import DUCKDB, Engine, QueryFailed, Tables, open_engine
 from plait.failure import Said, Unfit
 from plait.measure import FLOAT_UNITS, MONEY_UNIT, TEXT_UNITS, Cell, Facts, Measure, Table, remark
 from plait.settings import Settings, read_settings
-from plait.store import REJECTS, Store, view_sql
+from plait.store import LOADS, REJECTS, Store, view_sql
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -105,13 +105,16 @@ class Timeline:
     def _before(self, as_of: ir.TimestampScalar, today: ir.DateScalar) -> Facts:
         seen = self.engine.table("timeline")
         seen = seen.filter(seen.occurred_at < as_of)
-        rejects = self.engine.table("rejects")
+        rejects, loads = self.engine.table("rejects"), self.engine.table("loads")
+        loads = loads.filter(loads.recorded_at < as_of)
         if self.known_until is not None:
             seen = seen.filter(seen.recorded_at < self.known_until)
             rejects = rejects.filter(rejects.recorded_at < self.known_until)
+            loads = loads.filter(loads.recorded_at < self.known_until)
         if self.scope.partners is not None:
-            seen, rejects = seen.filter(seen.partner.isin(self.scope.partners)), rejects.limit(0)
-        return Facts(seen, rejects, as_of, today, self.settings.currency)
+            seen = seen.filter(seen.partner.isin(self.scope.partners))
+            rejects, loads = rejects.limit(0), loads.limit(0)
+        return Facts(seen, rejects, loads, as_of, today, self.settings.currency)
 
     def kind(self, measure: Measure, options: Mapping[str, object]) -> Hashable:
         """Give all that a question's queries depend on, which is all but the facts and the days."""
@@ -197,7 +200,12 @@ def open_timeline(
         refresh(store, derived)
     snapshot = derived.timeline.snapshot()
     tables = Tables(
-        {"timeline": (snapshot, TIMELINE), "rejects": (store.refused(), REJECTS)}, "timeline" if hold else None
+        {
+            "timeline": (snapshot, TIMELINE),
+            "rejects": (store.refused(), REJECTS),
+            "loads": (store.loads.snapshot(), LOADS),
+        },
+        "timeline" if hold else None,
     )
     version = int(derived.timeline.metadata().get(FACTS_VERSION, 0))
     as_of = now.astimezone(UTC).replace(tzinfo=None)

@@ -17,6 +17,7 @@ from homes import NOW, stored
 
 from plait.facts import KINDS, OFTEN, Fact, Refusal
 from plait.measure import Facts, Measure, Table
+from plait.store import LOADS
 from plait.timeline import open_timeline
 
 FIELDS = ("channel", "campaign", "partner", "product", "owner", "object_id", "text")
@@ -178,7 +179,8 @@ class Story:
         ]
         table = self.con.create_table("facts", fact_table(seen), overwrite=True)
         rejects = self.con.create_table("rejects", pa.Table.from_pylist(refused, REJECTS), overwrite=True)
-        return Facts(table, rejects, ibis.literal(self.as_of), ibis.literal(self.today), self.currency)
+        loads = self.con.create_table("loads", LOADS.empty_table(), overwrite=True)
+        return Facts(table, rejects, loads, ibis.literal(self.as_of), ibis.literal(self.today), self.currency)
 
     def table(self, measure: Measure, **options: object) -> Table:
         """Answer a measure."""

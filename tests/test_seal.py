@@ -10,12 +10,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from deltalake import write_deltalake
 
 from plait import desk, inbox
 from plait.sources.live import BadEventMapping, mapping_path, read_event_mapping
@@ -124,6 +125,31 @@ def test_a_segment_whose_removal_was_cut_short_is_not_stored_twice(
     assert held(tmp_path, "loads", "sum(rows), sum(added), sum(refused)") == [(3, 2, 1)]
 
 
+def test_what_came_live_is_told_by_day_and_adds_up(tmp_path: Path) -> None:
+    received(tmp_path, 1, [event(1), event(1), 5])
+    received(tmp_path, 2, [event(2)], source="app")
+    seal(tmp_path)
+    rows = desk.show(tmp_path, "live_intake", now=NOW).records()
+    assert [row["source"] for row in rows] == ["app", "web"]
+    assert all(row["received"] == row["stored"] + row["repeats"] + row["refused"] for row in rows)  # type: ignore[operator]
+    assert rows[1] == {
+        "day": date(2026, 11, 25), "source": "web", "received": 3, "stored": 1, "repeats": 1, "refused": 1,
+        "delay": 3600.0, "longest_delay": 3600.0,
+    }  # fmt: skip
+    assert desk.show(tmp_path, "live_intake", {"until": "2026-11-25"}, now=NOW).rows == []
+
+
+def test_a_home_whose_loads_have_fewer_columns_is_widened(tmp_path: Path) -> None:
+    received(tmp_path, 1, [event(1)])
+    seal(tmp_path)
+    loads = Store.open(tmp_path).loads
+    narrow = loads.handle().to_pyarrow_table().drop_columns(["received_at"])
+    write_deltalake(loads.handle(), narrow, mode="overwrite", schema_mode="overwrite")
+    received(tmp_path, 2, [event(2)])
+    seal(tmp_path)
+    assert held(tmp_path, "loads", "rows, received_at is null") == [(1, False), (1, True)]
+
+
 def test_a_mapping_names_kinds_and_one_broken_by_hand_holds_up_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -172,8 +198,11 @@ def test_a_sealer_killed_at_any_moment_leaves_what_an_undisturbed_one_leaves(tmp
         events = [event(chance.randrange(3_000)) for _ in range(100)]
         received(tmp_path, number, events, [5], boot=f"boot{number % 3}")
         total += 101
-    script = "import sys; from datetime import *; from pathlib import Path; from plait import desk\n"
-    script += "desk.SEGMENTS_AT_ONCE = 2\nwhile desk.seal(Path(sys.argv[1]), now=datetime(2026, 11, 25, 12, tzinfo=timezone.utc)): pass"
+    script = (
+        "import sys; from datetime import *; from pathlib import Path; from plait import desk\n"
+        "desk.SEGMENTS_AT_ONCE, now = 2, datetime(2026, 11, 25, 12, tzinfo=timezone.utc)\n"
+        "while desk.seal(Path(sys.argv[1]), now=now): pass"
+    )
     kills = 0
     while inbox.closed(tmp_path):
         sealer = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stderr=subprocess.DEVNULL)

@@ -73,7 +73,9 @@ sums as (
         bool_or(kind in (
             'account.created', 'contact.created', 'form.submitted', 'content.downloaded', 'event.attended',
             'trial.started', 'referral.made', 'invoice.issued', 'payment.received', 'payment.refunded', 'product.used',
-            'ticket.opened', 'ticket.resolved', 'referral.given', 'nps.answered', 'csat.answered', 'review.posted'
+            'ticket.opened', 'ticket.resolved', 'referral.given', 'nps.answered', 'csat.answered', 'review.posted',
+            'person.identified', 'account.grouped', 'trial.ended', 'user.signed_in', 'user.signed_out', 'user.invited',
+            'user.added', 'user.removed', 'workspace.deleted'
         )) as answered,
         arg_max(text, moment) filter (kind = 'account.created' and text is not null) as name,
         arg_max(owner, moment) filter (owner is not null and kind in (

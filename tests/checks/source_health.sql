@@ -5,7 +5,7 @@ select
     source, count(*), min(occurred_on), max(occurred_on), max(recorded_at)::date,
     (getvariable('today') - max(occurred_on))::double,
     count_if(account is null and kind not in (
-        'spend.paid', 'payout.paid', 'cost.booked', 'fx.rate', 'stage.set', 'offer.made', 'initiative.started',
+        'spend.paid', 'payout.paid', 'cost.booked', 'fx.rate', 'identity.linked', 'stage.set', 'offer.made', 'initiative.started',
         'initiative.delivered', 'incident.opened', 'incident.closed', 'skill.assessed'
     )),
     (select count(*) from deals where deals.source = timeline.source and known = 0),

@@ -53,13 +53,15 @@ sums as (
                 'message.sent', 'message.opened', 'account.created', 'contact.created', 'lead.disqualified', 'deal.changed',
                 'subscription.ended', 'invoice.issued', 'payment.refunded', 'ticket.resolved',
                 'spend.paid', 'payout.paid', 'cost.booked', 'fx.rate', 'stage.set', 'offer.made', 'initiative.started',
-                'initiative.delivered', 'incident.opened', 'incident.closed', 'skill.assessed'
+                'initiative.delivered', 'incident.opened', 'incident.closed', 'skill.assessed', 'identity.linked', 'trial.ended'
             )
         )) as life_at,
         bool_or(kind in (
             'account.created', 'contact.created', 'form.submitted', 'content.downloaded', 'event.attended',
             'trial.started', 'referral.made', 'invoice.issued', 'payment.received', 'payment.refunded', 'product.used',
-            'ticket.opened', 'ticket.resolved', 'referral.given', 'nps.answered', 'csat.answered', 'review.posted'
+            'ticket.opened', 'ticket.resolved', 'referral.given', 'nps.answered', 'csat.answered', 'review.posted',
+            'person.identified', 'account.grouped', 'trial.ended', 'user.signed_in', 'user.signed_out', 'user.invited',
+            'user.added', 'user.removed', 'workspace.deleted'
         )) as answered
     from states group by day, asked_at, account
 ),

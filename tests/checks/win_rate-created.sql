@@ -24,13 +24,13 @@ counted as (
         coalesce(year(opened_on) || '-Q' || quarter(opened_on), '(unknown)') as cohort,
         count_if(state = 'deal.won') as won, count_if(state = 'deal.lost') as lost, count_if(state = 'deal.opened') as open,
         sum(amount) filter (state = 'deal.won') as won_amount, sum(amount) filter (state = 'deal.lost') as lost_amount,
-        sum(amount) filter (state = 'deal.opened') as open_amount
+        sum(amount) filter (state = 'deal.opened') as open_amount, if(count(amount) = 0, null, 'EUR') as currency
     from known group by cohort
 )
 select
     cohort, won, lost, open, won / (won + lost + open),
-    if(won = 0, 0, won_amount), if(lost = 0, 0, lost_amount),
+    if(currency is null, null, if(won = 0, 0, won_amount)), if(currency is null, null, if(lost = 0, 0, lost_amount)),
     if(won = 0, 0, won_amount)
         / (if(won = 0, 0, won_amount) + if(lost = 0, 0, lost_amount) + if(open = 0, 0, open_amount)),
-    'EUR'
+    currency
 from counted order by cohort
