@@ -52,6 +52,7 @@ class Served:
     command: str = "collect"
     headers: Mapping[str, str] = field(default_factory=dict)  # with every request, as a proxy in front sets them
     variables: Mapping[str, str] = field(default_factory=dict)  # of the process
+    keys: dict[str, str] = field(default_factory=dict)
 
     @property
     def address(self) -> str:
@@ -91,6 +92,12 @@ class Served:
     def key(self, source: str, *options: str) -> str:
         """Add a source, or a key to it, as people do; give the write key."""
         return self.add((source, *options))[0]
+
+    def key_of(self, source: str, *options: str) -> str:
+        """Give the key of a source, which is made when it is first asked for."""
+        if source not in self.keys:
+            self.keys[source] = self.key(source, *options)
+        return self.keys[source]
 
     def add(self, *wanted: tuple[str, ...]) -> list[str]:
         """Add several sources with their options, in one process; give the write keys."""

@@ -16,12 +16,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from served import browser
 
+from .calls import CALLS, COUNTED_FROM, calls, counted, counts
 from .libraries import LIBRARIES, LOST_ANSWERS, PACKAGES, ROOT, SEGMENT_BROWSER, Job, Library, run_all, visit
 from .proxy import Fault, Proxy, between
 from .served import Json, Served, collected
@@ -34,65 +34,8 @@ pytestmark = [
 
 PAGE = ROOT / "docs" / "collector.md"
 BEGIN, END = "<!-- conformance: begin -->", "<!-- conformance: end -->"
-COUNTED_FROM = datetime(2026, 11, 20, 12)  # noqa: DTZ001 - as facts have it: UTC
 BROWSER_SECONDS = float(os.environ.get("PLAIT_BROWSER_SECONDS", "10"))
 
-ANN = {"userId": "u1", "anonymousId": "a1"}
-BOTH = {"user_id": "u1", "anonymous_id": "a1"}
-TRAITS = {"email": "Ann@Firm.example", "name": "Ann Lee", "plan": "pro", "company": {"id": "c1"}}
-# Each call with what its fact must be; the minutes past ten tell them apart.
-CALLS: dict[str, tuple[Json, Json]] = {
-    "track of a visitor": (
-        {"type": "track", "anonymousId": "a1", "event": "Viewed Pricing", "properties": {"from": "mail"}},
-        {"kind": "event.other", "keys": {"anonymous_id": "a1"}, "text": "Viewed Pricing"},
-    ),
-    "identify": (
-        {"type": "identify", **ANN, "traits": TRAITS},
-        {
-            "kind": "person.identified",
-            "keys": {**BOTH, "email": "ann@firm.example", "account.product": "c1"},
-            "text": "Ann Lee",
-        },
-    ),
-    "track with a kind of its own": (
-        {"type": "track", **ANN, "event": "Signed Up", "properties": {"plan": "pro", "seats": 3}},
-        {"kind": "contact.created", "keys": BOTH, "text": "Signed Up"},
-    ),
-    "track with money": (
-        {
-            "type": "track",
-            **ANN,
-            "event": "Commande payée 한국어 🙂",
-            "properties": {"revenue": 19.9, "currency": "EUR"},
-            "context": {"groupId": "c1", "campaign": {"name": "spring", "medium": "mail"}},
-        },
-        {
-            "kind": "event.other",
-            "keys": {**BOTH, "account.product": "c1"},
-            "text": "Commande payée 한국어 🙂",
-            "amount": Decimal("19.9"),
-            "currency": "EUR",
-            "campaign": "spring",
-            "channel": "mail",
-        },
-    ),
-    "page": (
-        {"type": "page", **ANN, "category": "Docs", "name": "Pricing", "properties": {"path": "/pricing"}},
-        {"kind": "page.viewed", "keys": BOTH, "text": "/pricing"},
-    ),
-    "screen": (
-        {"type": "screen", **ANN, "category": "App", "name": "Home", "properties": {"dark": True}},
-        {"kind": "screen.viewed", "keys": BOTH, "text": "Home"},
-    ),
-    "group": (
-        {"type": "group", **ANN, "groupId": "c1", "traits": {"name": "Firm", "seats": 12}},
-        {"kind": "account.grouped", "keys": {**BOTH, "account.product": "c1"}, "text": "Firm"},
-    ),
-    "alias": (
-        {"type": "alias", "userId": "u1", "previousId": "a0"},
-        {"kind": "identity.linked", "keys": {"user_id": "u1", "anonymous_id": "a0"}, "text": None},
-    ),
-}
 FIELDS = ("kind", "keys", "text", "amount", "currency", "campaign", "channel", "occurred_at")
 FAULTS: dict[Fault, str] = {
     "cut": "answers lost after the events were stored",
@@ -138,38 +81,9 @@ def key_options(library: Library) -> tuple[str, ...]:
     return () if library.runtime == "browser" else ("--server",)
 
 
-def calls() -> list[Json]:
-    """Give the calls, a minute apart."""
-    return [
-        {**call, "timestamp": f"2026-11-20T10:{minute:02}:00.000+00:00"}
-        for minute, (call, _) in enumerate(CALLS.values())
-    ]
-
-
-def counted(number: int) -> list[Json]:
-    """Give calls that count, a second apart, so that a lost one, a double one or a shifted one shows."""
-    call = {"type": "track", "userId": "u1", "event": "Counted"}
-    return [
-        {**call, "properties": {"n": n}, "timestamp": f"{(COUNTED_FROM + timedelta(seconds=n)).isoformat()}+00:00"}
-        for n in range(number)
-    ]
-
-
-def counts(rows: list[Json]) -> list[int]:
-    """Give what calls that count have stored."""
-    return sorted(row["event"]["properties"]["n"] for row in rows)
-
-
 def source_of(library: Library, *parts: object) -> str:
     """Give a source of its own for each run."""
     return re.sub(r"[^a-z0-9]+", "_", "_".join((library.name, *map(str, parts))).lower()).strip("_")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Serve a collector."""
-    with collected(tmp_path_factory.mktemp("collector") / "home") as served:
-        yield served
 
 
 Heard = dict[tuple[str, bool | str], list[Json]]
