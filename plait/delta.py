@@ -156,6 +156,12 @@ class DurableTable:
         write_deltalake(self.handle(), rows, mode="overwrite", writer_properties=zstd, commit_properties=properties)
         return self._make_durable()
 
+    def replace_where(self, rows: pa.RecordBatchReader, predicate: str) -> int:
+        """Put rows in the place of those that a predicate names, in one commit; the predicate stands in the log."""
+        zstd = WriterProperties(compression="ZSTD")
+        write_deltalake(self.handle(), rows, mode="overwrite", predicate=predicate, writer_properties=zstd)
+        return self._make_durable()
+
     def adopt(
         self, files: Iterable[DataFile], replacing: tuple[str, Sequence[str]] | None, metadata: Mapping[str, str]
     ) -> int:

@@ -244,6 +244,37 @@ def backlog(home: Path) -> tuple[int, datetime | None]:
     return size, None if since is None else datetime.fromtimestamp(since, UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What reading a live source's events again has done: of `events` so many `changed`, and so many could not.
+
+    An event could not change where its new kind needs a field that it does not have; it stays as it was.
+    """
+
+    events: int
+    changed: int
+    unfit: int
+
+
+def replay(home: Path, source: str) -> Replayed:
+    """Read the stored events of a live source again, by its present mapping; ids and instants stay as they are."""
+    from plait.sources.live import event_mapping, stage_again
+
+    store, work = Store.open(home), home / "replaying"
+    mapping = event_mapping(home, source)
+    work.mkdir(exist_ok=True)
+    with locked(home / "locks" / ".replay"), store.writing({source}), duck.connect(store.spill) as db:
+        if not store.stored_of(db, source):
+            return Replayed(0, 0, 0)
+        parts, events, unfit = stage_again(db, mapping, work)
+        changed = sum(part.accepted for part in parts)
+        if changed:
+            store.rewrite(source, [part.facts for part in parts])
+        _remove(parts)
+    refresh(store, Derived.open(home))
+    return Replayed(events, changed, unfit)
+
+
 def refreshed(home: Path) -> bool:
     """Bring the timeline of a home up to its newest facts; tells whether there was anything to do."""
     return refresh(Store.open(home), Derived.open(home))

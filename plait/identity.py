@@ -20,6 +20,7 @@ from plait import duck
 
 # A key is shared when it meets more than this many values of one equally strong or stronger name: a kiosk's cookie many
 # addresses, a switchboard's number many people. A person's address may meet any number of cookies: those are weaker.
+# A cookie that meets two user ids is a shared computer at once: a person has one user id.
 PERSON_LIMIT = 5
 ACCOUNT_LIMIT = 20
 STRENGTH = {"anonymous_id": 0, "phone": 1, "email": 2, "domain": 0}  # every other name: 3
@@ -179,7 +180,10 @@ def _usable_sql() -> str:
     create or replace temp table usable as
     with ranked as (select *, case name {strength} else 3 end as strength from members),
     met as (
-        select one.number, two.name, count(distinct two.number) as others
+        select one.number, two.name,
+            count(distinct two.number) * if(
+                any_value(one.name) = 'anonymous_id' and two.name = 'user_id', {PERSON_LIMIT}, 1
+            ) as others
         from ranked as one join ranked as two
             on one.set_number = two.set_number and one.scope = two.scope
             and one.name <> two.name and two.strength >= one.strength

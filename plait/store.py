@@ -166,7 +166,7 @@ class Store:
 
     def append(self, parts: Sequence[Part], *, recorded_at: datetime) -> list[Loaded]:
         """Store the facts of several files in one commit; a file that is already in is not stored again."""
-        with self._writing({part.source for part in parts}):
+        with self.writing({part.source for part in parts}):
             new = [part for part in parts if not self.holds(part.app, part.number)]
             known = self._were([part for part in parts if part not in new])
             return (self._append(new, recorded_at) if new else []) + known
@@ -223,8 +223,32 @@ class Store:
             faults.append(f"facts: the log counts {snapshot.rows} rows, the files hold {stored}")
         return faults + [f"facts: {source} {id_!r} is stored more than once" for source, id_ in twice]
 
+    def rewrite(self, source: str, files: Sequence[Path]) -> int:
+        """Put facts that were read again in the place of those with the same ids, in one commit; gives the version.
+
+        `files` are Parquet files as `Part.facts` names them. The caller holds `writing` of the source.
+        """
+        with duck.connect(self.spill) as db:
+            self._stored(db, {source})
+            db.execute(f"create view again as select * from read_parquet({duck.text_list(map(str, files))})")
+            columns = ", ".join(name for name in FACTS.names if name != "month")
+            month = "strftime(occurred_at, '%Y-%m') as month"
+            rows = db.sql(
+                f"""
+                select {", ".join(FACTS.names)} from (
+                    select {columns}, {month} from again
+                    union all by name select {columns}, {month} from stored anti join again using (id)
+                )
+                """
+            )
+            return self.facts.replace_where(rows.to_arrow_reader(50_000), f"source = '{source}'")
+
+    def stored_of(self, db: duckdb.DuckDBPyConnection, source: str) -> bool:
+        """Make the view `stored` of a source's facts; tell whether there are any."""
+        return self._stored(db, {source})
+
     @contextmanager
-    def _writing(self, sources: set[str]) -> Iterator[None]:
+    def writing(self, sources: set[str]) -> Iterator[None]:
         """Hold the lock of each source: uniqueness is per source, so different sources load side by side."""
         with ExitStack() as locks:
             for source in sorted(sources):

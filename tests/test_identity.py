@@ -123,6 +123,18 @@ def test_a_cookie_of_more_people_than_the_limit_is_a_kiosk(people: int, shared: 
     assert why_not("kiosk", *facts) == (["shared"] if shared else [None])
 
 
+def test_a_computer_on_which_two_users_sign_in_is_nobodys() -> None:
+    """What the visitor did before is of one of them, and nobody knows of whom."""
+    before, ann, bob, after = persons(
+        (1, {"anonymous_id": "c1"}),
+        (2, {"anonymous_id": "c1", "user_id": "ann"}),
+        (3, {"anonymous_id": "c1", "user_id": "bob"}),
+        (4, {"user_id": "bob"}),
+    )
+    assert ann != bob == after
+    assert before not in (ann, bob)
+
+
 @pytest.mark.parametrize(("firms", "shared"), [(identity.ACCOUNT_LIMIT, False), (identity.ACCOUNT_LIMIT + 1, True)])
 def test_a_domain_of_more_accounts_than_the_limit_is_shared(firms: int, shared: bool) -> None:  # noqa: FBT001
     facts: list[Seen] = [(day, {"domain": "host.example", "account.crm": f"A{day}"}) for day in range(firms)]

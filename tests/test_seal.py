@@ -219,3 +219,71 @@ def test_a_sealer_killed_at_any_moment_leaves_what_an_undisturbed_one_leaves(tmp
     assert (counted[1], counted[3]) == (len(stored), 40)
     assert len(held(tmp_path, "rejects", "row")) == 40
     assert desk.verify(tmp_path) == []
+
+
+# -- a mapping holds for the past as soon as the source is replayed
+
+MAPPING = """
+account_key = "account.app"
+[track."Contract Signed"]
+kind = "deal.won"
+object_id = "properties.deal"
+amount = "properties.price"
+currency = "properties.currency"
+"""
+
+
+def signed(number: int, **properties: object) -> dict[str, Any]:
+    told = {"deal": f"d{number}", "price": number, "currency": "EUR"} | properties
+    return event(number, event="Contract Signed", properties=told, context={"groupId": f"g{number}"})
+
+
+def test_a_replay_gives_what_the_mapping_would_have_given_from_the_start(tmp_path: Path) -> None:
+    """Among them a browser's wrong clock, an address that is not believed, and a file's facts that stay as they are."""
+    page = {"url": "https://acme.example/?ajs_uid=boss"}
+    claimed = {"type": "identify", "userId": "boss", "messageId": "claim", "context": {"page": page, "groupId": "g"}}
+    late = event("late", timestamp="2026-12-01T00:00:00Z")
+    events = [*(signed(number) for number in range(1, 6)), event(6), claimed, late]
+    early, later = tmp_path / "early", tmp_path / "later"
+    for home in (early, later):
+        home.mkdir()
+        if home == early:
+            desk.map_events(home, "web", MAPPING)
+        received(home, 1, events)
+        seal(home)
+        desk.map_events(home, "web", MAPPING)
+    assert held(later, "facts", "*") != held(early, "facts", "*")
+    done = desk.replay(later, "web")
+    assert (done.events, done.changed, done.unfit) == (8, 6, 0)
+    assert held(later, "facts", "*") == held(early, "facts", "*")
+    assert desk.show(later, "bookings", now=NOW).rows == desk.show(early, "bookings", now=NOW).rows != []
+    assert desk.replay(later, "web").changed == 0
+    received(later, 2, events)
+    assert seal(later)["repeats"] == len(events), "an event that comes again is still known"
+    assert desk.verify(later) == []
+
+
+def test_an_event_that_lacks_what_its_new_kind_needs_stays_as_it_was(tmp_path: Path) -> None:
+    received(tmp_path, 1, [signed(1), signed(2, deal=None)])
+    seal(tmp_path)
+    desk.map_events(tmp_path, "web", MAPPING)
+    done = desk.replay(tmp_path, "web")
+    assert (done.events, done.changed, done.unfit) == (2, 1, 1)
+    assert held(tmp_path, "facts", "id, kind") == [("1", "deal.won"), ("2", "event.other")]
+
+
+def test_a_source_without_events_has_nothing_to_replay(tmp_path: Path) -> None:
+    assert desk.replay(tmp_path, "web").events == 0
+
+
+def test_a_visitors_past_is_the_persons_as_soon_as_they_say_who_they_are(tmp_path: Path) -> None:
+    visit = {"type": "page", "anonymousId": "c1", "messageId": "p", "context": {"page": {"path": "/pricing"}}}
+    form = {"type": "identify", "anonymousId": "c1", "messageId": "i", "traits": {"email": "ann@acme.example"}}
+    received(tmp_path, 1, [visit])
+    seal(tmp_path)
+    desk.refreshed(tmp_path)
+    received(tmp_path, 2, [form])
+    seal(tmp_path)
+    desk.refreshed(tmp_path)
+    told = desk.story(tmp_path, "acme.example", now=NOW)
+    assert sorted(str(fact["kind"]) for fact in told.facts) == ["page.viewed", "person.identified"]

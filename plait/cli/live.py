@@ -87,6 +87,20 @@ def source_map(home: Path, name: str, mapping: Path) -> None:
     click.echo(f"{name} is read by {mapping.name}: {tracks} track calls have a kind of their own")
 
 
+@source.command("replay")
+@click.argument("name")
+@click.pass_obj
+def source_replay(home: Path, name: str) -> None:
+    """Read the stored events of source NAME again by its present mapping, so that it holds for the past too."""
+    from plait import desk
+
+    with plainly():
+        done = desk.replay(home, name)
+    click.echo(f"{done.events} events were read again: {done.changed} changed")
+    if done.unfit:
+        click.echo(f"{done.unfit} stay as they were: their new kind needs a field that they do not have")
+
+
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8001, show_default=True, help="Port to listen on.")

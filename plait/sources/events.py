@@ -53,6 +53,8 @@ NOT_CONTENT = ("messageId", "sentAt", "receivedAt", "writeKey", "_metadata", "in
 SECRET = frozenset(("token", "password", "email", "key", "secret", "code", "access_token", "id_token", "auth"))
 CONVERTED = ("lead:", "sale:", "reversal:")  # what ids of conversions begin with: a public key can take none of them
 CLAIMING = "ajs_"  # parameters by which an address says who its visitor is
+CLAIMED_ADDRESS = "claimed_address"
+BY_MAPPING = ("default_currency", "claimed_email")  # flags that another mapping may take away
 ADDRESSES = ("url", "search", "referrer", "path")
 FIELDS = ("object_id", "channel", "campaign", "partner", "product", "owner", "text", "amount", "currency", "quantity")
 
@@ -161,6 +163,32 @@ def read_events(envelope: Envelope, mapping: EventMapping) -> Iterator[Row | Qua
             yield Quarantined("", None, rules.UNREADABLE, rules.TELL_US, _kept(event, raw))
 
 
+def reread(fact: Mapping[str, Any], mapping: EventMapping) -> Row | None:
+    """Read a stored fact's event again, by a mapping that may have changed; None where it is no live event.
+
+    What it was known by stays: its id, its instants, what makes it the same, and that its address was not believed.
+    """
+    stored = _decode(fact["detail"].encode())
+    if SAME not in stored or "event" not in stored:
+        return None
+    context = _decode(stored["context"].encode()) if "context" in stored else {}
+    at = int(fact["recorded_at"].replace(tzinfo=UTC).timestamp() * 1e6)
+    raw = msgspec.Raw(stored["event"].encode())
+    (read,) = read_events(Envelope(at, fact["source"], stored["key"], [raw], stored["type"], context=context), mapping)
+    if isinstance(read, Quarantined):
+        return None
+    flags = stored.get("flags", "").split()
+    keys = _decode(read["keys"].encode())
+    if CLAIMED_ADDRESS in flags:
+        keys = {name: value for name, value in keys.items() if name == mapping.account_key}
+    detail = _decode(read["detail"].encode()) | {SAME: stored[SAME]}
+    told = [*flags, *detail.get("flags", "").split()]
+    told = [flag for flag in dict.fromkeys(told) if flag not in BY_MAPPING or flag in detail.get("flags", "").split()]
+    detail |= {"flags": " ".join(told)} if told else {}
+    kept = {name: fact[name] for name in ("id", "occurred_at", "recorded_at")}
+    return read | kept | {"keys": _sorted(keys).decode(), "detail": _sorted(detail).decode()}
+
+
 def _kept(event: object, raw: msgspec.Raw) -> str:
     return _encode(_clean(event)).decode() if isinstance(event, dict) else bytes(raw).decode("utf-8", "replace")
 
@@ -223,6 +251,7 @@ def _fact(reading: Reading) -> Row:
     if envelope.repaired:
         reading.flags.append("repaired")
     detail = {"type": reading.type, SAME: sha256(content).hexdigest()[:16], "event": _encode(event).decode()}
+    detail["key"] = envelope.key
     if envelope.context:
         detail["context"] = _encode(envelope.context).decode()
     if reading.flags:
@@ -279,7 +308,7 @@ def _keys(reading: Reading) -> dict[str, str]:
         # A former name joins only a visitor's history: two people who are both known are not made one by a call.
         found["anonymous_id"] = _previous(event)
     if _claims_identity(context, event):
-        reading.flags.append("claimed_address")
+        reading.flags.append(CLAIMED_ADDRESS)
         return {name: value for name, value in found.items() if value and name == reading.mapping.account_key}
     if reading.envelope.key == "web" and not reading.mapping.trust and found["user_id"] and found["email"]:
         reading.flags.append("claimed_email")  # anybody can send it: it joins no two people

@@ -18,7 +18,7 @@ from plait.facts import CURRENCIES, KEY_NAME, KINDS, is_account_key, nearest
 from plait.failure import Said, Unfit
 from plait.inbox import Segment
 from plait.sources import clicks, conversions, rules
-from plait.sources.events import FIELDS, Clock, Envelope, EventMapping, Quarantined, Row, TrackRule, read_events
+from plait.sources.events import FIELDS, Clock, Envelope, EventMapping, Quarantined, Row, TrackRule, read_events, reread
 from plait.sources.records import STAGED, judge
 from plait.sources.refusal import RefusedRows
 from plait.store import LIVE, Part
@@ -28,6 +28,9 @@ UNREADABLE = "inbox"  # the source of lines that nobody can read
 SETTINGS = ("account_key", "currency", "clock", "trust", "most_kib", "track")
 MOST_KIB = 4096
 OWN = {clicks.KEY: clicks.read_clicks, conversions.KEY: conversions.read_conversions}  # what no sender can write
+
+BATCH = 50_000
+READ_AGAIN = ("kind", "keys", *FIELDS)
 
 Reader = msgspec.json.Decoder(Envelope)
 
@@ -141,6 +144,34 @@ def stage_segment(
         for source, told in _told(line, home, mappings):
             found.setdefault(source, _Source()).take(told)
     return [_stage(db, segment, source, held, work, now) for source, held in sorted(found.items())]
+
+
+def stage_again(db: duckdb.DuckDBPyConnection, mapping: EventMapping, work: Path) -> tuple[list[Part], int, int]:
+    """Read the events of the view `stored` again and stage those that became another fact.
+
+    Gives the parts, how many events there are and how many could not become what the mapping says.
+    """
+    reader = db.cursor().execute("select * from stored").to_arrow_reader(BATCH)
+    parts, events = [], 0
+    for number, batch in enumerate(reader):
+        changed = []
+        for fact in batch.to_pylist():
+            again = reread(fact, mapping)
+            events += again is not None
+            if again is not None and any(fact[name] != again[name] for name in READ_AGAIN):
+                changed.append(again | {"file": "", "line": len(changed) + 1})
+        if changed:
+            parts.append(_stage_changed(db, changed, mapping.source, work / f"{number}"))
+    return parts, events, sum(part.refused_rows for part in parts)
+
+
+def _stage_changed(db: duckdb.DuckDBPyConnection, rows: list[Row], source: str, stem: Path) -> Part:
+    facts, barred = (stem.with_suffix(f".{what}.parquet") for what in ("facts", "refused"))
+    draft = Part(source, "", stem.name, facts, barred, len(rows), 0, 0, 0)
+    refused = RefusedRows(draft.refused, source=source, file="", recorded_at=rows[0]["recorded_at"])
+    bad = judge(db, pa.Table.from_pylist(rows, STAGED), draft, refused)
+    refused.close()
+    return replace(draft, accepted=len(rows) - bad, refused_rows=bad)
 
 
 def _told(line: bytes, home: Path, mappings: dict[str, EventMapping]) -> Iterator[tuple[str, Row | Quarantined]]:
