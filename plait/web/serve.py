@@ -103,8 +103,10 @@ def _run(application: str, host: str, port: int, descriptor: int | None = None) 
 
     import uvicorn
 
+    from plait.web.connection import BoundedHead
+
     config = uvicorn.Config(
-        application, host=host, port=port, log_level="warning", access_log=False,
+        application, host=host, port=port, log_level="warning", access_log=False, http=BoundedHead,
         proxy_headers=os.environ.get("PLAIT_BEHIND_PROXY") == "1", timeout_graceful_shutdown=5,
         timeout_keep_alive=KEEP_ALIVE, backlog=4096,
     )  # fmt: skip

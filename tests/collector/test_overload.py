@@ -8,12 +8,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from .calls import batch, is_understood, track
-from .served import Served, collected
+from .served import Served, basic, collected
 
 pytestmark = pytest.mark.slow
 MIB = 1024 * 1024
@@ -98,23 +99,60 @@ def test_hostile_bodies_are_refused_and_fill_no_memory(tmp_path: Path) -> None:
         assert "after" in {row["id"] for row in served.stored("hostile")}
 
 
-def test_a_slow_sender_holds_up_nobody_and_is_ended(server: Served) -> None:
-    """It sends a sign a second: others are answered meanwhile, and it is told 408 after 20 seconds."""
+SLOW = {
+    "a body": (b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n", b" "),
+    "a head": (b"POST /v1/batch HTTP/1.1\r\nHost: x\r\n", b"X-More: 1\r\n"),
+    "nothing": (b"", b""),
+}
+
+
+def test_slow_senders_hold_up_nobody_and_are_ended(server: Served) -> None:
+    """They send a little each second: others are answered meanwhile, and they are told 408 after 20 seconds."""
     key = server.key_of("slow")
-    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as slow:
-        slow.sendall(b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
-        began = time.monotonic()
-        slow.settimeout(1)
-        answer = b""
-        while not answer and time.monotonic() - began < 40:
-            slow.sendall(b" ")
+    told: dict[str, bytes] = {}
+    began = time.monotonic()
+    with ExitStack() as open_ones:
+        slow = {
+            name: open_ones.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=0.2))
+            for name in SLOW
+        }
+        for name, (head, _) in SLOW.items():
+            slow[name].sendall(head)
+        while len(told) < len(SLOW) and time.monotonic() - began < 40:
+            for name in slow.keys() - told.keys():
+                with suppress(TimeoutError):
+                    slow[name].sendall(SLOW[name][1])
+                    told[name] = slow[name].recv(65536)
             asked = time.monotonic()
             assert server.post("/v1/batch", batch(), key).status == 200
             assert time.monotonic() - asked < 1
-            try:
-                answer = slow.recv(65536)
-            except TimeoutError:
-                continue
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 408 ")
-    assert json.loads(body)["code"] == "too_slow"
+            time.sleep(0.5)
+    assert {name: answer[:13] for name, answer in told.items()} == dict.fromkeys(SLOW, b"HTTP/1.1 408 ")
+    assert {json.loads(answer.partition(b"\r\n\r\n")[2])["code"] for answer in told.values()} == {"too_slow"}
+
+
+@pytest.mark.parametrize("line", [b"X-More: " + b"x" * 1000 + b"\r\n", b"x" * 1000], ids=["many lines", "one line"])
+def test_a_head_without_end_is_cut(server: Served, line: bytes) -> None:
+    sent = 0
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as endless, suppress(ConnectionError):
+        endless.sendall(b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nX-Long: ")
+        while sent < 4 * MIB:
+            endless.sendall(line)
+            sent += len(line)
+    assert sent < 4 * MIB
+
+
+def test_a_large_body_in_small_parts_is_no_head(server: Served) -> None:
+    """Two requests on one connection: the end of the first body comes together with the second head."""
+    key = server.key_of("parts")
+    body = json.dumps(batch(*(track(messageId=f"p{n}", properties={"text": "x" * 900}) for n in range(300)))).encode()
+    lines = [f"{name}: {value}" for name, value in {"Host": "x", "Content-Length": len(body), **basic(key)}.items()]
+    request = "\r\n".join(["POST /v1/batch HTTP/1.1", *lines, "", ""]).encode() + body
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        for at in range(0, 3 * len(request), 50_000):
+            connection.sendall((request * 3)[at : at + 50_000])
+            time.sleep(0.01)
+        answers = b""
+        while answers.count(b'{"success":true}') < 3:
+            answers += connection.recv(65536)
+    assert answers.count(b"HTTP/1.1 200 ") == 3
