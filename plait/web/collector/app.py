@@ -19,7 +19,8 @@ from plait.inbox import Inbox, InboxClosed, InboxFull
 from plait.web.collector import answers, bots, conversions, documents, links
 from plait.web.collector.answers import Answer, Refused
 from plait.web.collector.keys import Keys, KnownKey
-from plait.web.collector.looking import Looking
+from plait.web.collector.links import Links
+from plait.web.collector.looking import Looking, Lookout
 from plait.web.collector.request import Sent, headers_of, parse, pixel_event, read
 
 if TYPE_CHECKING:
@@ -57,22 +58,26 @@ class Collector:
     home: Path
     secure: bool
     keys: Keys = field(default_factory=Keys)
-    links: Looking[links.Links] = field(default_factory=links.new_looking)
     codes: Looking[conversions.Codes] = field(default_factory=conversions.new_looking)
     inbox: Inbox | None = None
     flows: dict[str, _Flow] = field(default_factory=dict)
+    links: Links = field(init=False)
+    lookout: Lookout = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.links = Links(self._keep)
+        self.lookout = Lookout(self.keys.looking, self.links.looking, self.codes)
 
     async def start(self) -> None:
         """Open the inbox, read keys, links and codes; called on the loop that answers."""
         loop = asyncio.get_running_loop()
         self.inbox = Inbox.open(self.home, lambda waiters, error: _answer_on(loop, waiters, error))
-        for begin in (self.keys.start, self.links.start, self.codes.start, bots.warm):
-            await loop.run_in_executor(None, begin)
+        await loop.run_in_executor(None, self.lookout.start)
+        await loop.run_in_executor(None, bots.warm)
 
     async def stop(self) -> None:
         """Put on disk what waits and stop."""
-        for looking in (self.keys, self.links, self.codes):
-            looking.stop()
+        self.lookout.stop()
         if self.inbox is not None:
             await asyncio.get_running_loop().run_in_executor(None, self.inbox.close)
 
@@ -92,7 +97,7 @@ class Collector:
     async def _answer(self, scope: HTTPScope, headers: Mapping[bytes, bytes], receive: ASGIReceiveCallable) -> Answer:
         path, method, origin = scope["path"].rstrip("/"), scope["method"], headers.get(b"origin")
         if links.owns(scope["path"]):  # over plain http too: it carries no key
-            return await links.follow(self.links, scope, headers, self._keep)
+            return await self.links.follow(scope, headers)
         if method == "OPTIONS":
             return answers.preflight(origin)
         if self.secure and scope["scheme"] == "http":

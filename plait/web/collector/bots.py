@@ -20,7 +20,7 @@ from crawleruseragents import is_crawler
 RULE = f"1/crawler-user-agents-{version('crawler-user-agents')}"
 LONGEST_AGENT = 512  # bytes that are looked at
 REMEMBERED = 10_000  # user agents whose verdict is kept in memory
-AHEAD = (b"sec-purpose", b"purpose", b"x-moz")
+AHEAD = frozenset((b"sec-purpose", b"purpose", b"x-moz"))
 BROWSERS = ("Mozilla/", "Opera/")
 
 
@@ -41,7 +41,7 @@ def verdict(method: str, headers: Mapping[bytes, bytes]) -> Verdict:
     """Tell who sends a request."""
     if method == "HEAD":
         return HEAD
-    if any(b"prefetch" in headers.get(name, b"").lower() for name in AHEAD):
+    if not AHEAD.isdisjoint(headers) and any(b"prefetch" in headers.get(name, b"").lower() for name in AHEAD):
         return PREFETCH
     return of_agent(headers.get(b"user-agent", b"")[:LONGEST_AGENT])
 

@@ -25,29 +25,21 @@ class Keys:
     """The keys that work."""
 
     def __init__(self) -> None:
-        self._looking: Looking[Mapping[str, KnownKey]] = Looking("write keys", {}, lambda _: _open_keys())
+        self.looking: Looking[Mapping[str, KnownKey]] = Looking("write keys", {}, lambda _: _open_keys())
         self._of: Mapping[str, KnownKey] = {}  # what `_by_text` was found in
         self._by_text: dict[str, KnownKey] = {}
 
-    def start(self) -> None:
-        """Read the keys, and go on to do so; never called on an event loop, which must not wait for SQL."""
-        self._looking.start()
-
-    def stop(self) -> None:
-        """Read the keys no more."""
-        self._looking.stop()
-
     async def find(self, key: str) -> KnownKey | None:
         """Find a key; one that is not known is looked for again, but not more often than the database can bear."""
-        if self._of is not self._looking.known:
-            self._of, self._by_text = self._looking.known, {}
+        if self._of is not self.looking.known:
+            self._of, self._by_text = self.looking.known, {}
         found = self._by_text.get(key)
         if found is not None:
             return found
         digest = digest_of(key)
-        if digest not in self._looking.known:
-            await self._looking.again()
-        found = self._looking.known.get(digest)
+        if digest not in self.looking.known:
+            await self.looking.again()
+        found = self.looking.known.get(digest)
         if found is not None:
             self._by_text[key] = found
         return found

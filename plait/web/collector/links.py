@@ -13,7 +13,7 @@ import re
 import time
 from base64 import b32hexencode
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -32,12 +32,14 @@ if TYPE_CHECKING:
     from uvicorn._types import HTTPScope
 
 PREFIXES = ("/r/", "/c/")
+TOGETHER = 0.005  # seconds in which clicks gather for one write
 PATIENCE = 2.0  # seconds that a visitor waits for the disk; then the click is kept, or not, but no id is given
 OVERLAP = timedelta(
     minutes=10
 )  # a change may become visible this long after its time: clocks differ, commits take time
 MOST_QUERY, MOST_FIELDS = 8_192, 100  # bytes and fields of an address that are read; of a larger one nothing is
 LONGEST_TEXT = 200  # signs
+DENIED = "denied"
 SUBS = tuple(f"sub{number}" for number in range(1, 6))
 REFERRER = re.compile(r"https?://(?:[^/?#@]*@)?([a-z0-9.-]{1,253})(?:[:/?#]|$)", re.IGNORECASE)
 ALWAYS = (
@@ -46,7 +48,7 @@ ALWAYS = (
     (b"referrer-policy", b"no-referrer-when-downgrade"),
 )
 PLAIN = (b"content-type", b"text/plain; charset=utf-8")
-Keep = Callable[[str, bytes, int, int], Awaitable[None]]  # puts a line of a source on disk
+Keep = Callable[[str, bytes, int, int], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +69,36 @@ class KnownLink:
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
+class Known:
     """The links as they are known; `newest` is when the last of them was changed."""
 
     by_code: Mapping[str, KnownLink]
     newest: datetime | None = None
 
 
-def new_looking() -> Looking[Links]:
-    """Give what keeps the links in memory; after the first time only those that were changed are read."""
-    return Looking("tracked links", Links({}), _read)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What stands behind the question mark of a link that is followed.
+
+    `sub` is empty where none is given; `campaign` has the name of each utm parameter and how it is written in an
+    address.
+    """
+
+    consent: str = "unknown"
+    sub: tuple[str, ...] = ()
+    campaign: tuple[tuple[str, str], ...] = ()
+    deeper: str = ""
 
 
-def _read(known: Links) -> Links:
+class _Batch:
+    """Clicks of one source that go to the disk together; `kept` tells whether they are there."""
+
+    def __init__(self, kept: asyncio.Future[bool]) -> None:
+        self.events: list[msgspec.Raw] = []
+        self.kept = kept
+
+
+def _read(known: Known) -> Known:
     from plait.web.collector.models import TrackedLink
 
     links = TrackedLink.objects.select_related("source").order_by("changed_at")
@@ -97,7 +116,7 @@ def _read(known: Links) -> Links:
     }  # fmt: skip
     if fresh.items() <= known.by_code.items():
         return known
-    return Links({**known.by_code, **fresh}, found[-1].changed_at)
+    return Known({**known.by_code, **fresh}, found[-1].changed_at)
 
 
 def owns(path: str) -> bool:
@@ -105,61 +124,110 @@ def owns(path: str) -> bool:
     return path.startswith(PREFIXES)
 
 
-async def follow(looking: Looking[Links], scope: HTTPScope, headers: Mapping[bytes, bytes], keep: Keep) -> Answer:
-    """Lead a visitor on; the click is on disk before, and where the disk refuses it no id is given."""
-    if scope["method"] not in ("GET", "HEAD"):
-        return Answer(405, b"A link is followed with GET.\n", (PLAIN, (b"allow", b"GET, HEAD"), *ALWAYS))
-    link = await _find(looking, scope["path"][3:].rstrip("/").lower())
-    if link is None or (link.ended and not link.fallback):
-        return Answer(404, b"There is no such link, or it has ended.\n", (PLAIN, *ALWAYS))
-    if link.ended:
-        return _led(link.fallback)
-    asked = _asked(scope["query_string"])
-    denied = headers.get(b"sec-gpc") == b"1" or any(name == "consent" and said == "denied" for name, said in asked)
-    given: dict[str, str] = {}
-    for name, said in asked:
-        given.setdefault(name, said)  # of a name that stands there twice the first counts
-    click = _click(link, given, denied, scope["method"], headers)
-    kept = await _keep(click, link.source, keep)
-    return _led(_address(link, given, click.id if kept and not denied else ""))
+class Links:
+    """The links of a home as they are followed; `keep` puts a line of a source on disk.
+
+    Clicks that come within some milliseconds go to the disk together: one write of five costs as much as one of one.
+    """
+
+    def __init__(self, keep: Keep) -> None:
+        self.looking = Looking("tracked links", Known({}), _read)
+        self._keep = keep
+        self._waiting: dict[str, _Batch] = {}
+        self._sending: set[asyncio.Task[None]] = set()
+
+    async def follow(self, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> Answer:
+        """Lead a visitor on; the click is on disk before, and where the disk refuses it no id is given."""
+        if scope["method"] not in ("GET", "HEAD"):
+            return Answer(405, b"A link is followed with GET.\n", (PLAIN, (b"allow", b"GET, HEAD"), *ALWAYS))
+        link = await self._find(scope["path"][3:].rstrip("/").lower())
+        if link is None or (link.ended and not link.fallback):
+            return Answer(404, b"There is no such link, or it has ended.\n", (PLAIN, *ALWAYS))
+        if link.ended:
+            return _led(link.fallback)
+        asked = _asked(scope["query_string"])
+        if headers.get(b"sec-gpc") == b"1":
+            asked = replace(asked, consent=DENIED)
+        click = _click(link, asked, bots.verdict(scope["method"], headers), headers.get(b"referer", b""))
+        kept = await self._recorded(click, link.source)
+        return _led(_address(link, asked, click.id if kept and asked.consent != DENIED else ""))
+
+    async def _find(self, code: str) -> KnownLink | None:
+        found = self.looking.known.by_code.get(code)
+        if found is None and code:
+            await self.looking.again()
+            found = self.looking.known.by_code.get(code)
+        return found
+
+    async def _recorded(self, click: Click, source: str) -> bool:
+        """Put a click on disk, together with those that come at the same time; tells whether it is there."""
+        batch = self._waiting.get(source)
+        if batch is None:
+            loop = asyncio.get_running_loop()
+            batch = self._waiting[source] = _Batch(loop.create_future())
+            loop.call_later(TOGETHER, self._send, source)
+        batch.events.append(msgspec.Raw(msgspec.json.encode(click)))
+        return await batch.kept
+
+    def _send(self, source: str) -> None:
+        task = asyncio.create_task(self._put(source, self._waiting.pop(source)))
+        self._sending.add(task)  # else nobody would hold it
+        task.add_done_callback(self._sending.discard)
+
+    async def _put(self, source: str, batch: _Batch) -> None:
+        kept = False
+        try:
+            line = msgspec.json.encode(Envelope(time.time_ns() // 1000, source, KEY, batch.events))
+            async with asyncio.timeout(PATIENCE):
+                await self._keep(source, line, len(batch.events), 0)
+            kept = True
+        except (Refused, TimeoutError) as error:
+            logging.getLogger(__name__).warning("clicks were not kept in time, visitors were led on: %s", error)
+        finally:
+            if not batch.kept.done():
+                batch.kept.set_result(kept)
 
 
-async def _find(looking: Looking[Links], code: str) -> KnownLink | None:
-    found = looking.known.by_code.get(code)
-    if found is None and code:
-        await looking.again()
-        found = looking.known.by_code.get(code)
-    return found
-
-
-def _asked(query: bytes) -> list[tuple[str, str]]:
-    """Read what stands behind the question mark, at most as much as a link can need."""
-    if not query or len(query) > MOST_QUERY:
-        return []
+@lru_cache(maxsize=2_000)
+def _asked(query: bytes) -> Asked:
+    """Read what stands behind the question mark; of more than a link can need, nothing."""
+    if not query:
+        return Asked()
+    if len(query) > MOST_QUERY:
+        return Asked(DENIED)  # whatever it says of consent was not read
     try:
-        return parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+        pairs = parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError:
-        return []
+        return Asked(DENIED)
+    given: dict[str, str] = {}
+    for name, text in pairs:
+        given.setdefault(name, text)  # of a name that stands there twice the first counts
+    denied = ("consent", DENIED) in pairs
+    return Asked(
+        DENIED if denied else "granted" if given.get("consent") == "granted" else "unknown",
+        tuple(_clean(given.get(name, "")) for name in SUBS) if any(name in given for name in SUBS) else (),
+        tuple((name, _written(name, text)) for name, text in given.items() if name.startswith("utm_")),
+        given.get("u", ""),
+    )
 
 
-def _click(
-    link: KnownLink,
-    given: Mapping[str, str],
-    denied: bool,  # noqa: FBT001 - private
-    method: str,
-    headers: Mapping[bytes, bytes],
-) -> Click:
+def _clean(text: str) -> str:
+    """Give a text of a request without signs that nobody sees, and not longer than is kept."""
+    return "".join(sign for sign in text[:LONGEST_TEXT] if sign.isprintable())
+
+
+def _written(name: str, text: str) -> str:
+    return f"{quote(_clean(name), safe='')}={quote(_clean(text), safe='')}"
+
+
+def _click(link: KnownLink, asked: Asked, found: bots.Verdict, referrer: bytes) -> Click:
     """Write down a click; of somebody who denies consent only that a link was followed."""
-    found = bots.verdict(method, headers)
     click = Click(
-        new_id(), link.code, link.number, link.partner, link.campaign, link.channel,
-        "denied" if denied else "granted" if given.get("consent") == "granted" else "unknown",
-        found.who, bots.RULE, found.reason,
+        new_id(), link.code, link.number, link.partner, link.campaign, link.channel, asked.consent, found.who,
+        bots.RULE, found.reason,
     )  # fmt: skip
-    if not denied:
-        click.referrer_host = _host_of(headers.get(b"referer", b""))
-        if given:
-            click.sub = [_clean(given.get(name, "")) for name in SUBS]
+    if asked.consent != DENIED:
+        click.referrer_host, click.sub = _host_of(referrer), list(asked.sub)
     return click
 
 
@@ -168,45 +236,23 @@ def new_id() -> str:
     return b32hexencode((time.time_ns() // 1_000_000).to_bytes(6, "big") + os.urandom(9)).decode().lower()
 
 
-def _clean(text: str) -> str:
-    """Give a text of a request without signs that nobody sees, and not longer than is kept."""
-    return "".join(sign for sign in text[:LONGEST_TEXT] if sign.isprintable())
-
-
 def _host_of(referrer: bytes) -> str:
     found = REFERRER.match(referrer.decode("latin-1")) if referrer else None
     return found[1].lower() if found else ""
 
 
-async def _keep(click: Click, source: str, keep: Keep) -> bool:
-    """Put a click on disk; tells whether it is there."""
-    event = msgspec.Raw(msgspec.json.encode(click))
-    line = msgspec.json.encode(Envelope(time.time_ns() // 1000, source, KEY, [event]))
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await keep(source, line, 1, 0)
-    except (Refused, TimeoutError) as error:
-        logging.getLogger(__name__).warning("a click was not kept in time, its visitor was led on: %s", error)
-        return False
-    return True
-
-
-def _address(link: KnownLink, given: Mapping[str, str], click: str) -> str:
+def _address(link: KnownLink, asked: Asked, click: str) -> str:
     """Give the address that a visitor is led to: the stored one, or one that the link allows, with id and campaign."""
     target = link.target
-    if link.hosts and "u" in given:
-        target = deeper(given["u"], link.hosts, link.parameter) or target
-    added = [(_clean(name), _clean(text)) for name, text in given.items() if name.startswith("utm_")]
+    if link.hosts and asked.deeper:
+        target = deeper(asked.deeper, link.hosts, link.parameter) or target
     address, mark, fragment = target.partition("#")
-    if added:
-        held = _names_in(address)
-        added = [pair for pair in added if pair[0] not in held]
+    added = [written for name, written in asked.campaign if name not in _names_in(address)]
     if click:
-        added.append((link.parameter, click))
+        added.append(f"{link.parameter}={click}")
     if not added:
         return target
-    query = "&".join(f"{quote(name, safe='')}={quote(text, safe='')}" for name, text in added)
-    return f"{address}{'&' if '?' in address else '?'}{query}{mark}{fragment}"
+    return f"{address}{'&' if '?' in address else '?'}{'&'.join(added)}{mark}{fragment}"
 
 
 @lru_cache(maxsize=1_000)

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
 
 from django.db import DatabaseError, connections
 
@@ -23,21 +23,11 @@ class Looking(Generic[Known]):
         self.known = nothing
         self._name, self._read = name, read
         self._looked_at = 0.0
-        self._over = threading.Event()
-
-    def start(self) -> None:
-        """Read it, and go on to do so; never called on an event loop, which must not wait for SQL."""
-        self.look()
-        threading.Thread(target=self._keep_looking, name=self._name, daemon=True).start()
-
-    def stop(self) -> None:
-        """Read it no more."""
-        self._over.set()
 
     async def again(self) -> None:
         """Look for what is not known, but not more often than the database can bear."""
         if time.monotonic() - self._looked_at > LOOK_AGAIN:
-            await asyncio.get_running_loop().run_in_executor(None, self.look)
+            await asyncio.get_running_loop().run_in_executor(None, look, [self])
 
     def look(self) -> None:
         """Read it once."""
@@ -46,9 +36,33 @@ class Looking(Generic[Known]):
             self.known = self._read(self.known)
         except DatabaseError as error:  # what was known a moment ago goes on to hold
             logging.getLogger(__name__).warning("%s could not be read: %s", self._name, error)
-        finally:
-            connections.close_all()
+
+
+class Lookout:
+    """The thread that looks at several things again and again."""
+
+    def __init__(self, *lookings: Looking[Any]) -> None:
+        self._lookings = lookings
+        self._over = threading.Event()
+
+    def start(self) -> None:
+        """Look, and go on to do so; never called on an event loop, which must not wait for SQL."""
+        look(self._lookings)
+        threading.Thread(target=self._keep_looking, name="lookout", daemon=True).start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._over.set()
 
     def _keep_looking(self) -> None:
         while not self._over.wait(LOOK_EVERY):
-            self.look()
+            look(self._lookings)
+
+
+def look(lookings: Iterable[Looking[Any]]) -> None:
+    """Read several things over one connection."""
+    try:
+        for one in lookings:
+            one.look()
+    finally:
+        connections.close_all()
