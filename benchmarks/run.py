@@ -66,7 +66,7 @@ from range({rows}) as t(i)
 def main() -> None:
     parts: dict[str, Callable[[argparse.Namespace], str]] = {
         "load": load, "rebuild": rebuild, "measures": measures, "start": start, "desk": desk,
-        "collector": collector,
+        "collector": collector, "links": links,
     }  # fmt: skip
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("parts", nargs="*", choices=[*parts, []], help="which parts (all)")
@@ -176,6 +176,12 @@ def collector(given: argparse.Namespace) -> str:
     import collector as bench
 
     return bench.measure(given.work, given.minutes)
+
+
+def links(given: argparse.Namespace) -> str:
+    import links as bench
+
+    return bench.measure(given.work)
 
 
 def desk(given: argparse.Namespace) -> str:
