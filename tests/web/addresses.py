@@ -20,7 +20,7 @@ CHANGES = {  # addresses to which a form is sent, inside a transaction that is u
     "account_logout", "deactivate", "end_session", "invite", "invite_again", "job_cancel", "language", "new_role",
     "person", "reactivate", "reset_factor", "role", "tokens", "token-revoke", "upload", "withdraw_invitation", "me",
     "mfa_generate_recovery_codes", "account_change_password", "mfa_deactivate_totp", "live", "live_key", "live_key_end",
-    "live_origins", "live_quota", "live_mapping",
+    "live_origins", "live_quota", "live_mapping", "live_replay",
 }  # fmt: skip
 Examples = Mapping[str, dict[str, Any]]
 
@@ -46,7 +46,7 @@ def examples_of(mara: User, ida: User) -> Examples:
         "csv": {"name": "win_rate"}, "person": {"number": mara.pk},
         "deactivate": {"number": mara.pk}, "reactivate": {"number": mara.pk}, "reset_factor": {"number": mara.pk},
         "role": {"name": "analyst"}, "token-revoke": {"number": token.pk},
-        "live_source": shop, "live_key": shop, "live_quota": shop, "live_mapping": shop, "live_key_end": key,
+        "live_source": shop, "live_key": shop, "live_quota": shop, "live_mapping": shop, "live_replay": shop, "live_key_end": key,
         "live_origins": key,
         "account_reset_password_from_key": {"uidb36": "1", "key": "no-such-key"},
     }  # fmt: skip

@@ -23,6 +23,8 @@ from plait.web import event, reader
 from plait.web.collector import sources
 from plait.web.collector.models import LiveSource, WriteKey
 from plait.web.people.models import AuditEntry, digest_of
+from plait.web.work import jobs
+from plait.web.work.models import Job
 
 from .test_sayings import ENGLISH, spoken
 
@@ -250,6 +252,22 @@ def test_track_calls_that_no_mapping_names_are_counted_until_one_does(client_of:
     desk.refreshed(empty)
     facts = desk.story(empty, "co-7", now=NOW + timedelta(days=1)).facts
     assert [fact["object_id"] for fact in facts if fact["kind"] == "order.placed"] == ["O-1"]
+
+
+def test_the_past_is_read_again_by_the_saved_mapping(client_of: ClientOf, empty: Path) -> None:
+    sources.add("shop", sort="server")
+    come_in(empty, "shop", [SIGNED_UP | {"event": "Plan Seen", "messageId": str(n)} for n in range(3)])
+    owner = client_of("ida")
+    desk.map_events(empty, "shop", '[track."Plan Seen"]\nkind = "product.used"\n')
+    assert "/data/live/shop/replay/" in text(owner, "/data/live/shop/")
+    owner.post("/data/live/shop/replay/")
+    job = Job.objects.get()
+    jobs.carry_out(job.pk)
+    told = text(owner, f"/jobs/{job.pk}/")
+    assert "3 events read again." in told
+    assert "3 became other facts." in told
+    assert desk.unmapped_tracks(empty, "shop") == []
+    assert AuditEntry.objects.filter(action="data.replay", subject="shop").exists()
 
 
 def test_a_mapping_that_was_broken_by_hand_is_told(client_of: ClientOf, empty: Path) -> None:

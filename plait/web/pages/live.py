@@ -28,6 +28,7 @@ from plait.web.collector.sources import BadSource, Made
 from plait.web.people.models import AuditEntry, User, record
 from plait.web.people.rights import may, permit
 from plait.web.reader import user_of
+from plait.web.work import jobs
 
 TRACKS = 50  # names without a kind that are shown
 LONGEST_MAPPING = 100_000
@@ -147,6 +148,13 @@ def mapping(request: HttpRequest, user: User, name: str) -> HttpResponse:
         return _page(request, user, name, mapping=text, misread=words.failure(refused))
     messages.success(request, _("Saved. Events that come in from now on are read by it."))
     return redirect("live_source", name)
+
+
+@_sent
+def replay(_request: HttpRequest, user: User, name: str) -> HttpResponse:
+    """Begin the job that reads a source's stored events again by its present mapping."""
+    get_object_or_404(LiveSource, name=name)
+    return redirect("job", jobs.start_replay(name, user).pk)
 
 
 def _save_mapping(user: User, name: str, text: str) -> None:
@@ -294,4 +302,5 @@ URLS = [
     path("data/live/<slug:name>/keys/<int:number>/origins/", origins, name="live_origins"),
     path("data/live/<slug:name>/quota/", quota, name="live_quota"),
     path("data/live/<slug:name>/mapping/", mapping, name="live_mapping"),
+    path("data/live/<slug:name>/replay/", replay, name="live_replay"),
 ]

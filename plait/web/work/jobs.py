@@ -13,12 +13,14 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 from django_q.tasks import async_task
 
 from plait import desk
 from plait.failure import Misused, Said, Unfit
+from plait.web.people.models import User, record
 from plait.web.work.models import Job
 
 State = Job.State
@@ -70,6 +72,15 @@ def carry_out(number: int) -> None:
     told = {"state": state, "report": report, "ended_at": timezone.now(), "step": "", "pid": None}
     Job.objects.filter(pk=number).update(**told)
     remove_files(job)
+
+
+def start_replay(source: str, owner: User) -> Job:
+    """Make the job that reads a live source's stored events again."""
+    with transaction.atomic():
+        job = Job.objects.create(kind="replay", owner=owner, title=source)
+        record(owner, "data.replay", source)
+        start(job)
+    return job
 
 
 def cancel(job: Job) -> None:
@@ -199,4 +210,9 @@ def _now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251 - the desk is an edge where the clock is read
 
 
-KINDS: Mapping[str, Callable[[Job, Watch], Report]] = {"load": _load, "try_out": _try_out}
+def _replay(job: Job, _watch: Watch) -> Report:
+    """Read a live source's stored events again by its present mapping; the job is named after the source."""
+    return _plain(asdict(desk.replay(settings.HOME, job.title)))
+
+
+KINDS: Mapping[str, Callable[[Job, Watch], Report]] = {"load": _load, "try_out": _try_out, "replay": _replay}
