@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from plait.measures import load_measures
 from plait.web.board import all_boards
-from plait.web.collector import sources
+from plait.web.collector import sources, tracking
 from plait.web.collector.models import WriteKey
 from plait.web.people.models import Invitation, Token, User, digest_of
 from plait.web.reader import results
@@ -21,6 +23,7 @@ CHANGES = {  # addresses to which a form is sent, inside a transaction that is u
     "person", "reactivate", "reset_factor", "role", "tokens", "token-revoke", "upload", "withdraw_invitation", "me",
     "mfa_generate_recovery_codes", "account_change_password", "mfa_deactivate_totp", "live", "live_key", "live_key_end",
     "live_origins", "live_quota", "live_mapping", "live_replay",
+    "partner_links", "partner_link_end", "partner_codes", "partner_code_end",
 }  # fmt: skip
 Examples = Mapping[str, dict[str, Any]]
 
@@ -33,6 +36,9 @@ def examples_of(mara: User, ida: User) -> Examples:
     sources.add("shop", sort="web")
     key = {"name": "shop", "number": WriteKey.objects.get(source__name="shop").pk}
     shop = {"name": "shop"}
+    link = tracking.add_link(tracking.Wanted("https://shop.example/", "P-02", code="rights"))
+    day = date(2026, 1, 1)
+    code = tracking.add_code("RIGHTS", partner="P-02", first=day, last=day, zone=ZoneInfo("UTC"))
     account = results().table(Ask.of("account_health", {}, scope=mara.scope())).records()[0]["account"]
     return {
         "account": {"number": account}, "account_joins": {"number": account}, "api-measure": {"name": "win_rate"},
@@ -48,6 +54,7 @@ def examples_of(mara: User, ida: User) -> Examples:
         "role": {"name": "analyst"}, "token-revoke": {"number": token.pk},
         "live_source": shop, "live_key": shop, "live_quota": shop, "live_mapping": shop, "live_replay": shop, "live_key_end": key,
         "live_origins": key,
+        "partner_link_end": {"code": link.code}, "partner_code_end": {"number": code.pk},
         "account_reset_password_from_key": {"uidb36": "1", "key": "no-such-key"},
     }  # fmt: skip
 
