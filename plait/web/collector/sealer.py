@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,25 +38,37 @@ def main(home: Path, parent: int) -> None:
 
 
 class Sealer:
-    """Seals, refreshes and compacts a home, each when it is due."""
+    """Seals a home, and beside that brings its timeline up to date and compacts it, each when it is due."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.commits = 0
+        self.commits = self.compacted = 0
         self.seal_at = self.refresh_at = 0.0
         self.stale = True
+        self.beside = ThreadPoolExecutor(1)  # what comes in is not kept waiting for what is made from it
+        self.refreshing: Future[None] | None = None
 
     def work(self) -> None:
         """Do what is due."""
         if time.monotonic() >= self.seal_at and desk.seal(self.home, now=datetime.now(UTC)):  # noqa: TID251 - an edge
             self.seal_at, self.stale = time.monotonic() + SEAL_EVERY, True
             self.commits += 1
-            if self.commits % COMPACT_EVERY == 0:
-                desk.compact(self.home, keep_hours=KEEP_HOURS)
-        if self.stale and time.monotonic() >= self.refresh_at:
-            began = time.monotonic()
+        if self.refreshing is not None and self.refreshing.done():
+            done, self.refreshing = self.refreshing, None
+            done.result()
+        if self.stale and self.refreshing is None and time.monotonic() >= self.refresh_at:
+            self.stale = False
+            self.refreshing = self.beside.submit(self.refresh, self.commits)
+
+    def refresh(self, commits: int) -> None:
+        """Bring the timeline up to date; after many commits join their small files first."""
+        began = time.monotonic()
+        if commits - self.compacted >= COMPACT_EVERY:
+            self.compacted = commits
+            desk.compact(self.home, keep_hours=KEEP_HOURS)
+        else:
             desk.refreshed(self.home)
-            self.stale, self.refresh_at = False, time.monotonic() + REFRESH_SHARE * (time.monotonic() - began)
+        self.refresh_at = time.monotonic() + REFRESH_SHARE * (time.monotonic() - began)
 
 
 if __name__ == "__main__":
