@@ -74,7 +74,8 @@ _parse = msgspec.json.Decoder(float_hook=Decimal).decode
 
 def normalised(code: str) -> str:
     """Write a promo code one way, however it was typed: NFKC, upper case, without blanks."""
-    return "".join(unicodedata.normalize("NFKC", code).upper().split())
+    upper = "".join(unicodedata.normalize("NFKC", code).upper().split())
+    return unicodedata.normalize("NFKC", upper)  # upper case takes some Greek letters apart
 
 
 def read_conversions(envelope: Envelope, mapping: EventMapping) -> Iterator[Row]:
