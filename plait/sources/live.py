@@ -154,7 +154,7 @@ def stage_again(db: duckdb.DuckDBPyConnection, mapping: EventMapping, work: Path
     reader = db.cursor().execute("select * from stored").to_arrow_reader(BATCH)
     parts, events = [], 0
     for number, batch in enumerate(reader):
-        changed = []
+        changed: list[Row] = []
         for fact in batch.to_pylist():
             again = reread(fact, mapping)
             events += again is not None
