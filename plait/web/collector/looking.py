@@ -23,11 +23,18 @@ class Looking(Generic[Known]):
         self.known = nothing
         self._name, self._read = name, read
         self._looked_at = 0.0
+        self._turn = asyncio.Lock()
 
     async def again(self) -> None:
-        """Look for what is not known, but not more often than the database can bear."""
-        if time.monotonic() - self._looked_at > LOOK_AGAIN:
-            await asyncio.get_running_loop().run_in_executor(None, look, [self])
+        """Look for what is not known, but not more often than the database can bear: who comes too soon waits.
+
+        Returns after a look that began later than the call: what was made before it is known then.
+        """
+        asked = time.monotonic()
+        async with self._turn:
+            if self._looked_at < asked:
+                await asyncio.sleep(self._looked_at + LOOK_AGAIN - time.monotonic())
+                await asyncio.get_running_loop().run_in_executor(None, look, [self])
 
     def look(self) -> None:
         """Read it once."""
