@@ -17,11 +17,13 @@ def test_what_is_new_is_known_at_once_whoever_asked_before_for_what_is_not_there
     looking = Looking("keys", frozenset[str](), read)
 
     async def ask() -> None:
-        await looking.again()
+        await looking.again(patiently=True)
         made.add("second")
         await looking.again()
+        assert "second" not in looking.known
+        await looking.again(patiently=True)
         assert "second" in looking.known
-        await asyncio.gather(*(looking.again() for _ in range(50)))
+        await asyncio.gather(*(looking.again(patiently=True) for _ in range(50)))
 
     asyncio.run(ask())
     assert len(reads) == 3, "fifty who ask at once cause one look"

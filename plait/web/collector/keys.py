@@ -38,7 +38,7 @@ class Keys:
             return found
         digest = digest_of(key)
         if digest not in self.looking.known:
-            await self.looking.again()
+            await self.looking.again(patiently=True)  # libraries throw away what is refused
         found = self.looking.known.get(digest)
         if found is not None:
             self._by_text[key] = found

@@ -25,12 +25,14 @@ class Looking(Generic[Known]):
         self._looked_at = 0.0
         self._turn = asyncio.Lock()
 
-    async def again(self) -> None:
-        """Look for what is not known, but not more often than the database can bear: who comes too soon waits.
+    async def again(self, *, patiently: bool = False) -> None:
+        """Look for what is not known, but not more often than the database can bear.
 
-        Returns after a look that began later than the call: what was made before it is known then.
+        Who asks `patiently` waits until that may be, and knows then all that was made before; others go on at once.
         """
         asked = time.monotonic()
+        if not patiently and asked - self._looked_at <= LOOK_AGAIN:
+            return
         async with self._turn:
             if self._looked_at < asked:
                 await asyncio.sleep(self._looked_at + LOOK_AGAIN - time.monotonic())
