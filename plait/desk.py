@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from plait import duck, identity, inbox, intake, timeline
-from plait.delta import locked, mark_of, write_durably
+from plait import duck, identity, intake, timeline
+from plait.delta import locked, mark_of
 from plait.derived import Derived, refresh
 from plait.engine import DUCKDB
 from plait.facts import CURRENCIES, nearest
@@ -26,12 +26,10 @@ if TYPE_CHECKING:
     import duckdb
 
     from plait.facts import Fact
-    from plait.sources.clicks import Clicked
     from plait.sources.mapping import Control
     from plait.sources.mapping import Mapping as SourceMapping
     from plait.sources.staging import StagedFile, Staging
 
-SEGMENTS_AT_ONCE = 12  # some 100 MB of events
 Progress = Callable[[str, int, int], None]
 
 
@@ -167,112 +165,6 @@ def load(home: Path, folder: Path, mapping: Path, *, now: datetime, progress: Pr
     ]
     intake.keep_controls(home, kept)
     return LoadReport(files, staging.not_read, refused, controls, store.snapshot().version, perf_counter() - began)
-
-
-def seal(home: Path, *, now: datetime) -> list[Loaded]:
-    """Store the live events that wait in the inbox, each once, and take them out of it; gives what became of them.
-
-    What is killed in between is done again: a segment that was stored is known by its name.
-    """
-    from plait.sources.live import stage_segment
-
-    work = home / "sealing"
-    with locked(home / "locks" / ".seal"):
-        segments = inbox.closed(home)[:SEGMENTS_AT_ONCE]
-        if not segments:
-            return []
-        work.mkdir(exist_ok=True)
-        store = Store.open(home)
-        with duck.connect(store.spill) as db:
-            parts = [part for segment in segments for part in stage_segment(db, segment, home, work=work, now=now)]
-        sealed = store.append(parts, recorded_at=now) if parts else []
-        inbox.remove(segments)
-        for left in work.iterdir():
-            left.unlink()
-    return sealed
-
-
-def check_events(source: str, text: str) -> int:
-    """Check a mapping of a live source's events, changing nothing; gives how many track calls it names."""
-    from plait.sources.live import read_event_mapping
-
-    return len(read_event_mapping(text, source).tracks)
-
-
-def events_mapping(home: Path, source: str) -> str:
-    """Give the mapping that a live source's events are read by, as it was written; empty where there is none."""
-    from plait.sources.live import mapping_path
-
-    path = mapping_path(home, source)
-    return path.read_text("utf-8") if path.exists() else ""
-
-
-def map_events(home: Path, source: str, text: str) -> int:
-    """Let a live source's events be read by a mapping; gives how many track calls it names."""
-    from plait.sources.live import mapping_path, read_event_mapping
-
-    mapping = read_event_mapping(text, source)
-    path = mapping_path(home, source)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_durably(path, text)
-    return len(mapping.tracks)
-
-
-def unmapped_tracks(home: Path, source: str) -> list[intake.Track]:
-    """Give the track calls that a live source has sent and that no mapping names, the most frequent first."""
-    from plait.sources.live import mapping_or_default
-
-    mapping, other = mapping_or_default(home, source), "event.other"
-    return [one for one in intake.other_tracks(Store.open(home), source) if mapping.rule(one.name).kind == other]
-
-
-def arrivals(home: Path, source: str, *, now: datetime) -> intake.Arrivals:
-    """Count what came in of a live source, lately and ever, and how long it took until it was stored."""
-    return intake.arrivals(Store.open(home), source, now=now)
-
-
-def clicks(home: Path, *, since: datetime, partners: Collection[str] | None = None) -> Mapping[str, Clicked]:
-    """Count the clicks on tracked links since an instant, by the links' codes; of some partners' links, or of all."""
-    from plait.sources.clicks import counted
-
-    return counted(Store.open(home), since=since, partners=partners)
-
-
-def backlog(home: Path) -> tuple[int, datetime | None]:
-    """Give how many bytes of live events wait to be stored, and since when (UTC; None when nothing waits)."""
-    size, since = inbox.backlog(home)
-    return size, None if since is None else datetime.fromtimestamp(since, UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """What reading a live source's events again has done: of `events` so many `changed`, and so many could not.
-
-    An event could not change where its new kind needs a field that it does not have; it stays as it was.
-    """
-
-    events: int
-    changed: int
-    unfit: int
-
-
-def replay(home: Path, source: str) -> Replayed:
-    """Read the stored events of a live source again, by its present mapping; ids and instants stay as they are."""
-    from plait.sources.live import event_mapping, stage_again
-
-    store, work = Store.open(home), home / "replaying"
-    mapping = event_mapping(home, source)
-    work.mkdir(exist_ok=True)
-    with locked(home / "locks" / ".replay"), store.writing({source}), duck.connect(store.spill) as db:
-        if not store.stored_of(db, source):
-            return Replayed(0, 0, 0)
-        parts, events, unfit = stage_again(db, mapping, work)
-        changed = sum(part.accepted for part in parts)
-        if changed:
-            store.rewrite(source, [part.facts for part in parts])
-        _remove(parts)
-    refresh(store, Derived.open(home))
-    return Replayed(events, changed, unfit)
 
 
 def refreshed(home: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from plait import desk, inbox
+from plait import inbox, live
 from plait.measure import Cell
 from plait.sources import clicks, conversions
 from plait.sources.clicks import Click, Clicked
@@ -57,7 +57,7 @@ def seal(home: Path, *envelopes: Envelope) -> None:
     inbox.folder_of(home).mkdir(parents=True, exist_ok=True)
     lines = b"".join(msgspec.json.encode(one) + b"\n" for one in envelopes)
     (inbox.folder_of(home) / f"{inbox.new_boot()}-000000001.jsonl").write_bytes(lines)
-    desk.seal(home, now=NOW)
+    live.seal(home, now=NOW)
 
 
 def stored(home: Path, columns: str, table: str = "facts") -> list[tuple[Cell, ...]]:
@@ -85,10 +85,10 @@ def test_clicks_are_counted_by_link_and_by_who_followed(tmp_path: Path) -> None:
         return [Click(f"{code}-{n}", code, 1, partner, bot=one) for n, one in enumerate(who)]
 
     seal(tmp_path, envelope("link", *some("a", "P-01", "human", "bot", "bot"), *some("b", "P-02", "unknown")))
-    assert desk.clicks(tmp_path, since=NOW - timedelta(days=30)) == {"a": Clicked(1, 2, 0), "b": Clicked(0, 0, 1)}
-    assert desk.clicks(tmp_path, since=NOW - timedelta(days=30), partners=["P-02"]) == {"b": Clicked(0, 0, 1)}
-    assert desk.clicks(tmp_path, since=NOW - timedelta(days=30), partners=[]) == {}
-    assert desk.clicks(tmp_path, since=NOW + timedelta(seconds=1)) == {}
+    assert live.clicks(tmp_path, since=NOW - timedelta(days=30)) == {"a": Clicked(1, 2, 0), "b": Clicked(0, 0, 1)}
+    assert live.clicks(tmp_path, since=NOW - timedelta(days=30), partners=["P-02"]) == {"b": Clicked(0, 0, 1)}
+    assert live.clicks(tmp_path, since=NOW - timedelta(days=30), partners=[]) == {}
+    assert live.clicks(tmp_path, since=NOW + timedelta(seconds=1)) == {}
 
 
 def test_a_line_that_cannot_be_read_holds_nothing_up(tmp_path: Path) -> None:

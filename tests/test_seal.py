@@ -18,7 +18,7 @@ import duckdb
 import pytest
 from deltalake import write_deltalake
 
-from plait import desk, inbox
+from plait import desk, inbox, live
 from plait.sources.live import BadEventMapping, mapping_path, read_event_mapping
 from plait.store import FACTS, ID_CONFLICT, LOADS, REJECTS, Store, view_sql
 
@@ -44,7 +44,7 @@ def received(home: Path, number: int, *requests: Iterable[object], source: str =
 def seal(home: Path) -> Counter[str]:
     """Seal all that waits; give what became of it."""
     told: Counter[str] = Counter()
-    for part in desk.seal(home, now=NOW):
+    for part in live.seal(home, now=NOW):
         told.update(received=part.rows, stored=part.added, repeats=part.known, refused=part.refused)
     return told
 
@@ -153,7 +153,7 @@ def test_a_home_whose_loads_have_fewer_columns_is_widened(tmp_path: Path) -> Non
 def test_a_mapping_names_kinds_and_one_broken_by_hand_holds_up_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    desk.map_events(tmp_path, "web", '[track."Report Opened"]\nkind = "product.used"\nquantity = "properties.pages"\n')
+    live.map_events(tmp_path, "web", '[track."Report Opened"]\nkind = "product.used"\nquantity = "properties.pages"\n')
     received(tmp_path, 1, [event(1, properties={"pages": 3})])
     seal(tmp_path)
     assert held(tmp_path, "facts", "kind, quantity::int") == [("product.used", 3)]
@@ -182,7 +182,7 @@ def test_a_mapping_that_cannot_be_followed_says_what_is_allowed(tmp_path: Path, 
     with pytest.raises(BadEventMapping, match=says):
         read_event_mapping(text, "web")
     with pytest.raises(BadEventMapping):
-        desk.map_events(tmp_path, "web", text)
+        live.map_events(tmp_path, "web", text)
     assert not mapping_path(tmp_path, "web").exists()
 
 
@@ -199,9 +199,9 @@ def test_a_sealer_killed_at_any_moment_leaves_what_an_undisturbed_one_leaves(tmp
         received(tmp_path, number, events, [5], boot=f"boot{number % 3}")
         total += 101
     script = (
-        "import sys; from datetime import *; from pathlib import Path; from plait import desk\n"
-        "desk.SEGMENTS_AT_ONCE, now = 2, datetime(2026, 11, 25, 12, tzinfo=timezone.utc)\n"
-        "while desk.seal(Path(sys.argv[1]), now=now): pass"
+        "import sys; from datetime import *; from pathlib import Path; from plait import live\n"
+        "live.SEGMENTS_AT_ONCE, now = 2, datetime(2026, 11, 25, 12, tzinfo=timezone.utc)\n"
+        "while live.seal(Path(sys.argv[1]), now=now): pass"
     )
     kills = 0
     while inbox.closed(tmp_path):
@@ -248,16 +248,16 @@ def test_a_replay_gives_what_the_mapping_would_have_given_from_the_start(tmp_pat
     for home in (early, later):
         home.mkdir()
         if home == early:
-            desk.map_events(home, "web", MAPPING)
+            live.map_events(home, "web", MAPPING)
         received(home, 1, events)
         seal(home)
-        desk.map_events(home, "web", MAPPING)
+        live.map_events(home, "web", MAPPING)
     assert held(later, "facts", "*") != held(early, "facts", "*")
-    done = desk.replay(later, "web")
+    done = live.replay(later, "web")
     assert (done.events, done.changed, done.unfit) == (8, 6, 0)
     assert held(later, "facts", "*") == held(early, "facts", "*")
     assert desk.show(later, "bookings", now=NOW).rows == desk.show(early, "bookings", now=NOW).rows != []
-    assert desk.replay(later, "web").changed == 0
+    assert live.replay(later, "web").changed == 0
     received(later, 2, events)
     assert seal(later)["repeats"] == len(events), "an event that comes again is still known"
     assert desk.verify(later) == []
@@ -266,14 +266,14 @@ def test_a_replay_gives_what_the_mapping_would_have_given_from_the_start(tmp_pat
 def test_an_event_that_lacks_what_its_new_kind_needs_stays_as_it_was(tmp_path: Path) -> None:
     received(tmp_path, 1, [signed(1), signed(2, deal=None)])
     seal(tmp_path)
-    desk.map_events(tmp_path, "web", MAPPING)
-    done = desk.replay(tmp_path, "web")
+    live.map_events(tmp_path, "web", MAPPING)
+    done = live.replay(tmp_path, "web")
     assert (done.events, done.changed, done.unfit) == (2, 1, 1)
     assert held(tmp_path, "facts", "id, kind") == [("1", "deal.won"), ("2", "event.other")]
 
 
 def test_a_source_without_events_has_nothing_to_replay(tmp_path: Path) -> None:
-    assert desk.replay(tmp_path, "web").events == 0
+    assert live.replay(tmp_path, "web").events == 0
 
 
 def test_a_visitors_past_is_the_persons_as_soon_as_they_say_who_they_are(tmp_path: Path) -> None:

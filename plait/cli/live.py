@@ -80,10 +80,10 @@ def source_revoke(home: Path, key: str) -> None:
 @click.pass_obj
 def source_map(home: Path, name: str, mapping: Path) -> None:
     """Let the events of source NAME be read by the file MAPPING (docs/collector.md)."""
-    from plait import desk
+    from plait import live
 
     with plainly():
-        tracks = desk.map_events(home, name, mapping.read_text("utf-8"))
+        tracks = live.map_events(home, name, mapping.read_text("utf-8"))
     click.echo(f"{name} is read by {mapping.name}: {tracks} track calls have a kind of their own")
 
 
@@ -92,10 +92,10 @@ def source_map(home: Path, name: str, mapping: Path) -> None:
 @click.pass_obj
 def source_replay(home: Path, name: str) -> None:
     """Read the stored events of source NAME again by its present mapping, so that it holds for the past too."""
-    from plait import desk
+    from plait import live
 
     with plainly():
-        done = desk.replay(home, name)
+        done = live.replay(home, name)
     click.echo(f"{done.events} events were read again: {done.changed} changed")
     if done.unfit:
         click.echo(f"{done.unfit} stay as they were: their new kind needs a field that they do not have")

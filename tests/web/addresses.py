@@ -52,8 +52,8 @@ def examples_of(mara: User, ida: User) -> Examples:
         "csv": {"name": "win_rate"}, "person": {"number": mara.pk},
         "deactivate": {"number": mara.pk}, "reactivate": {"number": mara.pk}, "reset_factor": {"number": mara.pk},
         "role": {"name": "analyst"}, "token-revoke": {"number": token.pk},
-        "live_source": shop, "live_key": shop, "live_quota": shop, "live_mapping": shop, "live_replay": shop, "live_key_end": key,
-        "live_origins": key,
+        "live_source": shop, "live_key": shop, "live_quota": shop, "live_mapping": shop, "live_replay": shop,
+        "live_key_end": key, "live_origins": key,
         "partner_link_end": {"code": link.code}, "partner_code_end": {"number": code.pk},
         "account_reset_password_from_key": {"uidb36": "1", "key": "no-such-key"},
     }  # fmt: skip

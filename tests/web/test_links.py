@@ -14,7 +14,7 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from plait import desk
+from plait import desk, live
 from plait.inbox import Inbox
 from plait.settings import Settings
 from plait.sources.clicks import KEY, Click
@@ -56,7 +56,7 @@ def followed(home: Path, code: str, partner: str, *who: str, days_ago: float = 1
     inbox = Inbox.open(home, lambda _waiters, _error: None)
     inbox.append(msgspec.json.encode(Envelope(int(at.timestamp() * 1e6), "links", KEY, clicks)), None)
     inbox.close()
-    desk.seal(home, now=timezone.now())
+    live.seal(home, now=timezone.now())
 
 
 def test_a_link_is_made_copied_and_ended(client_of: ClientOf, empty: Path) -> None:  # noqa: ARG001

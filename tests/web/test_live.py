@@ -15,7 +15,7 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from plait import desk
+from plait import desk, live
 from plait.facts import Fact
 from plait.inbox import Inbox
 from plait.sources.events import Envelope
@@ -62,7 +62,7 @@ def come_in(
     inbox = Inbox.open(home, lambda _waiters, _error: None)
     inbox.append(msgspec.json.encode(envelope), None)
     inbox.close()
-    desk.seal(home, now=received + timedelta(seconds=after))
+    live.seal(home, now=received + timedelta(seconds=after))
 
 
 def test_a_web_key_is_shown_whole(client_of: ClientOf, empty: Path) -> None:  # noqa: ARG001
@@ -210,7 +210,7 @@ def test_what_came_in_is_stored_a_repeat_or_refused(client_of: ClientOf, empty: 
     come_in(empty, "shop", [one, {**one, "properties": {"plan": "pro"}}])
     come_in(empty, "shop", [{**two, "messageId": "4"}], received=NOW - timedelta(hours=2))
     come_in(empty, "web", [one])
-    told = desk.arrivals(empty, "shop", now=NOW)
+    told = live.arrivals(empty, "shop", now=NOW)
     for seen, count in ((told.hour, 6), (told.day, 7)):
         assert seen.received == count == seen.stored + seen.repeats + seen.refused
     assert (told.hour.stored, told.hour.repeats, told.hour.refused) == (2, 2, 2)
@@ -227,7 +227,7 @@ def test_facts_of_files_are_no_live_events(empty: Path) -> None:
     at = NOW - timedelta(minutes=30)
     filed = Fact(source="shop", id="a", kind="event.other", occurred_at=at, recorded_at=at, text="Filed")
     desk.add(empty, [filed], name="filed", now=at)
-    told = desk.arrivals(empty, "shop", now=NOW)
+    told = live.arrivals(empty, "shop", now=NOW)
     assert told.hour.received == 1
     assert told.delay == pytest.approx((3, 3))
 
@@ -238,14 +238,14 @@ def test_track_calls_that_no_mapping_names_are_counted_until_one_does(client_of:
     sent = [("Report Exported", 3), ("Order Completed", 2), ("Signed Up", 1)]
     events = [{**SIGNED_UP, "event": name, "messageId": f"{name}{n}"} for name, times in sent for n in range(times)]
     come_in(empty, "shop", events)
-    assert [(one.name, one.count) for one in desk.unmapped_tracks(empty, "shop")] == sent[:2]
+    assert [(one.name, one.count) for one in live.unmapped_tracks(empty, "shop")] == sent[:2]
     assert "Report Exported" in text(ida, "/data/live/shop/")
     order = '[track."Order completed"]\nkind = "order.placed"\nobject_id = "properties.order"\n'
     checked = ida.post("/data/live/shop/mapping/", {"mapping": order, "check": "1"}).content.decode()
     assert "names 1 track call" in checked
-    assert desk.events_mapping(empty, "shop") == ""
+    assert live.events_mapping(empty, "shop") == ""
     ida.post("/data/live/shop/mapping/", {"mapping": order, "save": "1"})
-    assert [one.name for one in desk.unmapped_tracks(empty, "shop")] == ["Report Exported"]
+    assert [one.name for one in live.unmapped_tracks(empty, "shop")] == ["Report Exported"]
     assert order in text(ida, "/data/live/shop/")
     paid = {"order": "O-1", "revenue": 12.5, "currency": "EUR"}
     come_in(empty, "shop", [{**SIGNED_UP, "event": "Order Completed", "messageId": "o", "properties": paid}])
@@ -258,7 +258,7 @@ def test_the_past_is_read_again_by_the_saved_mapping(client_of: ClientOf, empty:
     sources.add("shop", sort="server")
     come_in(empty, "shop", [SIGNED_UP | {"event": "Plan Seen", "messageId": str(n)} for n in range(3)])
     owner = client_of("ida")
-    desk.map_events(empty, "shop", '[track."Plan Seen"]\nkind = "product.used"\n')
+    live.map_events(empty, "shop", '[track."Plan Seen"]\nkind = "product.used"\n')
     assert "/data/live/shop/replay/" in text(owner, "/data/live/shop/")
     owner.post("/data/live/shop/replay/")
     job = Job.objects.get()
@@ -266,7 +266,7 @@ def test_the_past_is_read_again_by_the_saved_mapping(client_of: ClientOf, empty:
     told = text(owner, f"/jobs/{job.pk}/")
     assert "3 events read again." in told
     assert "3 became other facts." in told
-    assert desk.unmapped_tracks(empty, "shop") == []
+    assert live.unmapped_tracks(empty, "shop") == []
     assert AuditEntry.objects.filter(action="data.replay", subject="shop").exists()
 
 

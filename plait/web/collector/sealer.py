@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-from plait import desk
+from plait import desk, live
 
 LOOK_EVERY = 0.5  # seconds between two looks at the inbox
 SEAL_EVERY = 2.0  # seconds at least between two commits: each leaves small files
@@ -50,7 +50,7 @@ class Sealer:
 
     def work(self) -> None:
         """Do what is due."""
-        if time.monotonic() >= self.seal_at and desk.seal(self.home, now=datetime.now(UTC)):  # noqa: TID251 - an edge
+        if time.monotonic() >= self.seal_at and live.seal(self.home, now=datetime.now(UTC)):  # noqa: TID251 - an edge
             self.seal_at, self.stale = time.monotonic() + SEAL_EVERY, True
             self.commits += 1
         if self.refreshing is not None and self.refreshing.done():

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_POST
 
-from plait import desk
+from plait import live
 from plait.failure import Said, Unfit
 from plait.settings import read_settings
 from plait.sources.clicks import Clicked
@@ -115,7 +115,7 @@ def _page(request: HttpRequest, **problems: str) -> HttpResponse:
     user, now = user_of(request), timezone.now()
     partners = user.scope().partners
     mine = {} if partners is None else {"partner__in": partners}
-    counts = desk.clicks(settings.HOME, since=now - timedelta(days=DAYS), partners=partners)
+    counts = live.clicks(settings.HOME, since=now - timedelta(days=DAYS), partners=partners)
     held = TrackedLink.objects.filter(**mine)
     context = {
         "title": _("Partner links"), "days": DAYS, "given": request.POST, "more": max(0, held.count() - MOST),

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from plait import desk
+from plait import live
 from plait.failure import Said, Unfit
 from plait.sources.events import B2B
 from plait.web import words
@@ -83,7 +83,7 @@ def _sent(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     return taken
 
 
-def live(request: HttpRequest) -> HttpResponse:
+def listing(request: HttpRequest) -> HttpResponse:
     """List the live sources; add one."""
     user = _colleague(request, "data.see" if request.method in ("GET", "HEAD") else "data.work")
     if request.method == "POST":
@@ -142,7 +142,7 @@ def mapping(request: HttpRequest, user: User, name: str) -> HttpResponse:
         if len(text) > LONGEST_MAPPING:
             raise BadSource(Said("the mapping is longer than {most} characters.", most=LONGEST_MAPPING))
         if "save" not in request.POST:
-            return _page(request, user, name, mapping=text, checked=_named(desk.check_events(name, text)))
+            return _page(request, user, name, mapping=text, checked=_named(live.check_events(name, text)))
         _save_mapping(user, name, text)
     except Unfit as refused:
         return _page(request, user, name, mapping=text, misread=words.failure(refused))
@@ -159,11 +159,11 @@ def replay(_request: HttpRequest, user: User, name: str) -> HttpResponse:
 
 def _save_mapping(user: User, name: str, text: str) -> None:
     """Save a mapping and write down who did; of one that cannot be followed nothing is kept."""
-    before = desk.events_mapping(settings.HOME, name)
+    before = live.events_mapping(settings.HOME, name)
     if text != before:
         with transaction.atomic():
             record(user, "mapping.changed", name, before={"mapping": before}, after={"mapping": text})
-            desk.map_events(settings.HOME, name, text)
+            live.map_events(settings.HOME, name, text)
 
 
 def _named(tracks: int) -> str:
@@ -225,7 +225,7 @@ def _changed(request: HttpRequest, user: User, name: str, change: Callable[[], N
 
 def _listing(request: HttpRequest, user: User, problem: str = "") -> HttpResponse:
     makers = _makers()
-    waiting, since = desk.backlog(settings.HOME)
+    waiting, since = live.backlog(settings.HOME)
     context = {
         "title": _("Live sources"), "problem": problem, "given": request.POST, "waiting": waiting, "since": since,
         "sources": [_shown(one, makers) for one in LiveSource.objects.all()],
@@ -240,12 +240,12 @@ def _page(request: HttpRequest, user: User, name: str, **said: str) -> HttpRespo
     That is `secret`, `problem`, or `mapping` as it was sent with `checked` or `misread`.
     """
     one = _shown(get_object_or_404(LiveSource, name=name), _makers())
-    kept = desk.events_mapping(settings.HOME, name)
-    tracks = desk.unmapped_tracks(settings.HOME, name)
-    waiting, since = desk.backlog(settings.HOME)
+    kept = live.events_mapping(settings.HOME, name)
+    tracks = live.unmapped_tracks(settings.HOME, name)
+    waiting, since = live.backlog(settings.HOME)
     context = {
         "title": name, "one": one, "misread": "" if said else _broken(name, kept), "mapping": kept or STARTER,
-        "changes": may(user, "data.work").allowed, "arrived": desk.arrivals(settings.HOME, name, now=timezone.now()),
+        "changes": may(user, "data.work").allowed, "arrived": live.arrivals(settings.HOME, name, now=timezone.now()),
         "tracks": tracks[:TRACKS], "more": len(tracks) - TRACKS, "known": sorted(B2B.items()),
         "snippets": _snippets(request, one, said.get("secret", "")), "left_open": SERVER_KEY, "waiting": waiting,
         "has": {shown.key.sort for shown in one.keys}, "since": since,
@@ -259,7 +259,7 @@ def _page(request: HttpRequest, user: User, name: str, **said: str) -> HttpRespo
 def _broken(name: str, kept: str) -> str:
     """Say what is wrong with a mapping that was broken by hand."""
     try:
-        desk.check_events(name, kept)
+        live.check_events(name, kept)
     except Unfit as error:
         return words.failure(error)
     return ""
@@ -295,7 +295,7 @@ def _shown(one: LiveSource, makers: Mapping[tuple[str, str], str]) -> ShownSourc
 
 
 URLS = [
-    path("data/live/", live, name="live"),
+    path("data/live/", listing, name="live"),
     path("data/live/<slug:name>/", source, name="live_source"),
     path("data/live/<slug:name>/keys/", add_key, name="live_key"),
     path("data/live/<slug:name>/keys/<int:number>/end/", end_key, name="live_key_end"),

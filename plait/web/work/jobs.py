@@ -18,7 +18,7 @@ from django.db.models import F
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from plait import desk
+from plait import desk, live
 from plait.failure import Misused, Said, Unfit
 from plait.web.people.models import User, record
 from plait.web.work.models import Job
@@ -212,7 +212,7 @@ def _now() -> datetime:
 
 def _replay(job: Job, _watch: Watch) -> Report:
     """Read a live source's stored events again by its present mapping; the job is named after the source."""
-    return _plain(asdict(desk.replay(settings.HOME, job.title)))
+    return _plain(asdict(live.replay(settings.HOME, job.title)))
 
 
 KINDS: Mapping[str, Callable[[Job, Watch], Report]] = {"load": _load, "try_out": _try_out, "replay": _replay}
