@@ -16,9 +16,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from collector import CONNECTIONS, _collecting, _drain, _running
+from collector import CONNECTIONS, _drain, _running
 
-PORT, BARE_PORT = 8766, 8768
+PORT, BARE_PORT = 8769, 8768
 PACE, SECONDS, ROUNDS = 1_000, 10.0, 3
 AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36"
 ASKED = (
@@ -70,7 +70,8 @@ def measure(work: Path) -> str:
     home = work / f"links-{os.getpid()}"
     _add_link(home)
     rows, extra = [], {"even": [], "full": []}
-    with _running([sys.executable, "-c", BARE % BARE_PORT], BARE_PORT) as bare, _collecting(home) as process:
+    collecting = [sys.executable, "-m", "plait", "--home", str(home), "collect", "--port", str(PORT)]
+    with _running([sys.executable, "-c", BARE % BARE_PORT], BARE_PORT) as bare, _running(collecting, PORT) as process:
         for _ in range(ROUNDS):
             for name, pace in (("even", PACE), ("full", 0)):
                 null, kept = _load(BARE_PORT, bare.pid, pace), _load(PORT, process.pid, pace)
