@@ -19,7 +19,6 @@ from typing import Any
 import msgspec
 
 from plait.facts import CURRENCIES
-from plait.failure import Unfit
 from plait.sources.events import FIELDS, Envelope, EventMapping, Row, identifier
 from plait.store import MONEY, SAME
 
@@ -35,7 +34,7 @@ OF_REVERSAL = ("event", "key", "net", "currency", "reason")
 Json = Mapping[str, Any]
 
 
-class BadConversion(Unfit, ValueError):
+class BadConversion(ValueError):
     """A conversion that cannot be taken: a code for programs, a sentence for people, and the field that is wrong."""
 
     def __init__(self, code: str, field: str, message: str) -> None:
