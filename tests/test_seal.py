@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,25 @@ def test_a_sealer_killed_at_any_moment_leaves_what_an_undisturbed_one_leaves(tmp
     assert counted[0] == total == counted[1] + counted[2] + counted[3]
     assert (counted[1], counted[3]) == (len(stored), 40)
     assert len(held(tmp_path, "rejects", "row")) == 40
+    assert desk.verify(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_events_that_repeat_for_a_year_in_any_order_are_stored_once(tmp_path: Path) -> None:
+    """Three in ten are sent again, over 400 days of their time; `PLAIT_SEAL_EVENTS=1000000` is the long run."""
+    chance, count = random.Random(7), int(os.environ.get("PLAIT_SEAL_EVENTS", "50000"))  # noqa: S311 - the order of a test
+    different = count * 7 // 10
+    order = [*range(different), *(chance.randrange(different) for _ in range(count - different))]
+    chance.shuffle(order)
+    first = datetime(2025, 10, 1, tzinfo=UTC)
+    every = timedelta(days=400) / different
+    total: Counter[str] = Counter()
+    for number, start in enumerate(range(0, count, 25_000), 1):
+        events = [event(n, timestamp=(first + n * every).isoformat()) for n in order[start : start + 25_000]]
+        received(tmp_path, number, *(events[at : at + 50] for at in range(0, len(events), 50)))
+        total += seal(tmp_path)
+    assert total == Counter(received=count, stored=different, repeats=count - different)
+    assert len(set(ids(tmp_path))) == different
     assert desk.verify(tmp_path) == []
 
 
