@@ -18,7 +18,7 @@ from plait import desk, live
 LOOK_EVERY = 0.5  # seconds between two looks at the inbox
 SEAL_EVERY = 2.0  # seconds at least between two commits: each leaves small files
 REFRESH_SHARE = 5  # the timeline is brought up to date for at most a fifth of the time
-COMPACT_EVERY = 100  # commits
+COMPACT_AFTER, COMPACT_EVERY = 20, 1800.0  # commits at least, and seconds: what is joined is written once more
 KEEP_HOURS = 2  # for which a reader may go on with an older version of the timeline
 YIELD = 10  # who sends and who reads goes first
 PAUSE = 5.0  # seconds after an error: a full disk is not asked again in a rush
@@ -44,6 +44,7 @@ class Sealer:
         self.home = home
         self.commits = self.compacted = 0
         self.seal_at = self.refresh_at = 0.0
+        self.compact_at = time.monotonic() + COMPACT_EVERY
         self.stale = True
         self.beside = ThreadPoolExecutor(1)  # what comes in is not kept waiting for what is made from it
         self.refreshing: Future[None] | None = None
@@ -63,8 +64,8 @@ class Sealer:
     def refresh(self, commits: int) -> None:
         """Bring the timeline up to date; after many commits join their small files first."""
         began = time.monotonic()
-        if commits - self.compacted >= COMPACT_EVERY:
-            self.compacted = commits
+        if commits - self.compacted >= COMPACT_AFTER and began >= self.compact_at:
+            self.compacted, self.compact_at = commits, began + COMPACT_EVERY
             desk.compact(self.home, keep_hours=KEEP_HOURS)
         else:
             desk.refreshed(self.home)
