@@ -207,13 +207,13 @@ class DurableTable:
         """Give the custom metadata of the commit that carries an application; none when the log no longer has it."""
         return next((about for about, apps in self._commits() if app in apps), {})
 
-    def added_since(self, version: int) -> tuple[str, ...] | None:
-        """Name the files with the rows that came after a version; None where that can no longer be told.
+    def added_between(self, version: int, until: int) -> tuple[str, ...] | None:
+        """Name the files with the rows that came after a version, up to another; None where that cannot be told now.
 
         A compaction moves rows and brings none. Rows that were taken away are more than an addition.
         """
         found: list[str] = []
-        for later in range(version + 1, self.version() + 1):
+        for later in range(version + 1, until + 1):
             if not self._log(later).exists():
                 return None
             for line in self._log(later).read_text().splitlines():

@@ -99,7 +99,7 @@ def refresh(store: Store, derived: Derived, *, everything: bool = False) -> bool
             if everything or was.get(SETTINGS) != settings.zone:
                 changed = None
             else:
-                changed = _changed_buckets(db, store, derived, int(was.get(FACTS_VERSION, 0)))
+                changed = _changed_buckets(db, store, derived, int(was.get(FACTS_VERSION, 0)), snapshot)
             if changed is None:
                 db.execute("create or replace temp view added as from facts limit 0")
             derived.identity.replace(db.sql("select * from identity").to_arrow_reader(50_000), stamp)
@@ -109,14 +109,14 @@ def refresh(store: Store, derived: Derived, *, everything: bool = False) -> bool
 
 
 def _changed_buckets(
-    db: duckdb.DuckDBPyConnection, store: Store, derived: Derived, was_version: int
+    db: duckdb.DuckDBPyConnection, store: Store, derived: Derived, was_version: int, now: Snapshot
 ) -> list[str] | None:
     """Name the buckets to write anew and make the view `added` of the new facts; None when it must be all of them."""
-    now, before = store.snapshot(), derived.timeline.snapshot()
+    before = derived.timeline.snapshot()
     digits = bucket_digits(now.rows)
     if not before.rows or bucket_digits(before.rows) != digits:
         return None
-    added = store.facts.added_since(was_version)
+    added = store.facts.added_between(was_version, now.version)
     if added is None:
         return None
     if derived.identity.metadata().get(FACTS_VERSION) != str(was_version):  # killed between the two: what moved is lost

@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,22 @@ def test_a_sealer_killed_at_any_moment_leaves_what_an_undisturbed_one_leaves(tmp
     assert counted[0] == total == counted[1] + counted[2] + counted[3]
     assert (counted[1], counted[3]) == (len(stored), 40)
     assert len(held(tmp_path, "rejects", "row")) == 40
+    assert desk.verify(tmp_path) == []
+
+
+def test_small_files_are_joined_while_others_come_in(tmp_path: Path) -> None:
+    """The home is compacted and brought up to date beside sealing, as the sealer does it."""
+    received(tmp_path, 1, [event(1)])
+    seal(tmp_path)
+    with ThreadPoolExecutor(1) as beside:
+        for number in range(2, 12):
+            joined = beside.submit(desk.compact, tmp_path, keep_hours=2)
+            received(tmp_path, number, [event(number), event(1)])
+            assert seal(tmp_path) == Counter(received=2, stored=1, repeats=1)
+            joined.result()
+    desk.refreshed(tmp_path)
+    assert len(ids(tmp_path)) == 11
+    assert held(tmp_path, "loads", "sum(rows)::int") == [(21,)]
     assert desk.verify(tmp_path) == []
 
 
