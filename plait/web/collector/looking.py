@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from django.db import DatabaseError, connections
 
 LOOK_EVERY = 2.0  # seconds between two looks at the database: how long what was ended may still work
-LOOK_AGAIN = 0.5  # seconds until what is not known may cause another look: what is new works at once
+LOOK_AGAIN = 0.1  # seconds until what is not known may cause another look: what is new works at once
 Known = TypeVar("Known")
 
 
