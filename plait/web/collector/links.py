@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from uvicorn._types import HTTPScope
 
 PREFIXES = ("/r/", "/c/")
-TOGETHER = 0.006  # seconds in which clicks gather for one write
+TOGETHER = 0.008  # seconds in which clicks gather for one write
 PATIENCE = 2.0  # seconds that a visitor waits for the disk; then the click is kept, or not, but no id is given
 OVERLAP = timedelta(
     minutes=10
