@@ -100,6 +100,44 @@ def code_add(home: Path, text: str, *, partner: str, first: datetime, last: date
     click.echo(f"{made.code} is {made.partner}'s from {first:%Y-%m-%d} to {last:%Y-%m-%d}")
 
 
+@code.command("list")
+@JSON
+@click.pass_obj
+def code_list(home: Path, as_json: bool) -> None:  # noqa: FBT001
+    """List the promo codes with the days on which they are valid."""
+    desk_of(home)
+    from plait.settings import read_settings
+    from plait.web.collector import tracking
+    from plait.web.collector.models import PromoCode
+
+    zone = ZoneInfo(read_settings(home).zone)
+    listed = [
+        {
+            "code": one.code, "partner": one.partner, "from": one.valid_from.astimezone(zone).date().isoformat(),
+            "to": tracking.last_day(one, zone).isoformat(),
+        }
+        for one in PromoCode.objects.order_by("code", "valid_from")
+    ]  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(listed))
+    for told in [] if as_json else listed:
+        click.echo("\t".join(told.values()))
+
+
+@code.command("end")
+@click.argument("text", metavar="CODE")
+@click.pass_obj
+def code_end(home: Path, text: str) -> None:
+    """End the promo code CODE now; orders until now are still its partner's."""
+    desk_of(home)
+    from plait.web.collector import tracking
+
+    with plainly():
+        found = tracking.code_of(text)
+        tracking.end_code(found)
+    click.echo(f"{found.code} is {found.partner}'s no more")
+
+
 def _told(one: TrackedLink) -> dict[str, Any]:
     return {
         "code": one.code, "path": f"/r/{one.code}", "target": one.target, "partner": one.partner,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,11 +11,13 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
 from plait import desk, live
+from plait.cli import main
 from plait.inbox import Inbox
 from plait.settings import Settings
 from plait.sources.clicks import KEY, Click
@@ -223,3 +226,15 @@ def test_a_source_of_clicks_is_made_on_demand(empty: Path) -> None:  # noqa: ARG
     ]  # fmt: skip
     with pytest.raises(BadLink):
         tracking.add_link(Wanted("https://shop.example/", "P-01", source="No Source"))
+
+
+def test_a_code_is_listed_and_ended_on_the_command_line(empty: Path) -> None:
+    def plait(*words: str) -> str:
+        told = CliRunner().invoke(main, ["--home", str(empty), *words])
+        return told.output
+
+    plait("code", "add", "spring 26", "--partner", "P-01", "--from", "2020-01-01", "--to", "2090-12-31")
+    assert plait("code", "list") == "SPRING26\tP-01\t2020-01-01\t2090-12-31\n"
+    assert plait("code", "end", "Spring26") == "SPRING26 is P-01's no more\n"
+    assert "no code 'spring26' is valid" in plait("code", "end", "spring26")
+    assert json.loads(plait("code", "list", "--json"))[0]["to"] < "2090"

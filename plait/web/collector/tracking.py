@@ -114,6 +114,15 @@ def add_code(
     return made
 
 
+def code_of(text: str) -> PromoCode:
+    """Find the promo code of these signs that is valid now, or that will be first."""
+    open_ones = PromoCode.objects.filter(code=normalised(text), valid_to__gt=timezone.now())
+    found = open_ones.order_by("valid_from").first()
+    if found is None:
+        raise BadLink(Said("no code {code!r} is valid; `plait code list` shows them.", code=text))
+    return found
+
+
 def end_code(code: PromoCode, *, actor: User | None = None) -> None:
     """End a promo code now; orders until now are still its partner's. One that has not begun is never valid."""
     now = timezone.now()
