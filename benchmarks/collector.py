@@ -124,13 +124,18 @@ def _watch(home: Path, process: subprocess.Popen[bytes], key: str, minutes: floa
     first, second = max(sealer[:half] or [0]), max(sealer[half:])
     began = time.perf_counter()
     _drain(home)
+    drained = time.perf_counter() - began
+    time.sleep(20)  # until the timeline is up to date
+    settled = statistics.median(_asked(home) for _ in range(5))
+    late = statistics.median(asked[-10:])
     return (
         f"Sealing at {sent.events / sent.seconds:,.0f} events a second for {minutes:g} min, {sent.events:,} events, "
         f"{sent.refused} refused: the oldest event that waits is {statistics.median(lags):.1f} s old (median), "
-        f"{max(lags):.1f} s at most; {time.perf_counter() - began:.1f} s after the last event all are stored. The "
+        f"{max(lags):.1f} s at most; {drained:.1f} s after the last event all are stored. The "
         f"sealer's memory is {first:,} MB at most in the first half, {second:,} MB in the second, the collector's "
         f"{max(server):,} MB. The query of `source_health` takes {1000 * quiet:.0f} ms "
-        f"before and {1000 * statistics.median(asked):.0f} ms (median) meanwhile, over ever more facts.\n"
+        f"before, {1000 * late:.0f} ms at the end of it and {1000 * settled:.0f} ms over the same facts when all is "
+        f"quiet again: {late / settled:.2f} times as long while events come in.\n"
     )
 
 
