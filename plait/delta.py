@@ -136,12 +136,14 @@ class DurableTable:
 
         The caller holds the lock that keeps these apps from being committed twice.
         """
+        table = self.handle()
+        done = {app: max(number, table.transaction_version(app) or 0) for app, number in apps.items()}
         properties = CommitProperties(
-            app_transactions=[Transaction(app, number) for app, number in apps.items()],
+            app_transactions=[Transaction(app, number) for app, number in done.items()],
             custom_metadata=dict(metadata or {}),
         )
         write_deltalake(
-            self.handle(),
+            table,
             rows,
             mode="append",
             writer_properties=WriterProperties(compression="ZSTD"),

@@ -270,7 +270,8 @@ def _close_if_left(path: Path) -> None:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.fsync(file.fileno())
-            if path.exists():  # its own process may have closed it a moment ago
+            # Its own process may have closed it a moment ago, or have begun another of the same name.
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 close_segment(path)
     except (BlockingIOError, FileNotFoundError):
         return

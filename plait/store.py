@@ -167,7 +167,7 @@ class Store:
     def append(self, parts: Sequence[Part], *, recorded_at: datetime) -> list[Loaded]:
         """Store the facts of several files in one commit; a file that is already in is not stored again."""
         with self.writing({part.source for part in parts}):
-            new = [part for part in parts if not self.holds(part.app, part.number)]
+            new = [part for part in parts if not self._has(part)]
             known = self._were([part for part in parts if part not in new])
             return (self._append(new, recorded_at) if new else []) + known
 
@@ -284,6 +284,22 @@ class Store:
         rows = db.sql(f"select {columns}, {stamp} from newly_refused order by file, line").to_arrow_table()
         if rows.num_rows:
             self.rejects.append(rows, {})
+
+    def _has(self, part: Part) -> bool:
+        """Tell whether a file or a segment is in; of a series a later segment may have come before an earlier one."""
+        if not self.holds(part.app, part.number):
+            return False
+        return not part.series or part.digest in self._told(part) or part.digest in self._remembered(part.source)
+
+    def _told(self, part: Part) -> set[str]:
+        """Name the files and segments of a source that the newest commit of its application has stored."""
+        rows = json.loads(self.facts.metadata_of(part.app).get(LOADED, "[]"))
+        return {row[2] for row in rows if row[0] == part.source}
+
+    def _remembered(self, source: str) -> set[str]:
+        with duck.connect(self.spill) as db:
+            db.execute(view_sql("loads", self.loads.snapshot(), LOADS))
+            return {row[0] for row in db.execute("select digest from loads where source = ?", [source]).fetchall()}
 
     def _were(self, parts: Sequence[Part]) -> list[Loaded]:
         """Tell of files that are in already what their load counted, nothing of it added now."""

@@ -152,6 +152,20 @@ def test_a_home_whose_loads_have_fewer_columns_is_widened(tmp_path: Path) -> Non
     assert held(tmp_path, "loads", "rows, received_at is null") == [(1, False), (1, True)]
 
 
+def test_a_segment_that_comes_after_a_later_one_is_stored_too(tmp_path: Path) -> None:
+    """Its process could not give it its name in time: that a later one is in does not say that it is."""
+    received(tmp_path, 2, [event(2)])
+    seal(tmp_path)
+    received(tmp_path, 1, [event(1)])
+    assert seal(tmp_path) == Counter(received=1, stored=1)
+    received(tmp_path, 3, [event(3)])
+    seal(tmp_path)
+    received(tmp_path, 1, [event(1)])
+    assert seal(tmp_path)["stored"] == 0
+    assert ids(tmp_path) == ["1", "2", "3"]
+    assert held(tmp_path, "loads", "sum(rows)::int, sum(added)::int") == [(3, 3)]
+
+
 def test_a_mapping_names_kinds_and_one_broken_by_hand_holds_up_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
