@@ -12,20 +12,20 @@ GIGABYTE = 1_000_000_000
 # What one process may hold before it spills to the home's folder: two fifths of the machine, at most 4 GB.
 INSTALLED = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 MEMORY_LIMIT = os.environ.get("PLAIT_MEMORY", f"{min(4 * GIGABYTE, INSTALLED * 2 // 5) // GIGABYTE or 1}GB")
-
-THREADS = os.environ.get("PLAIT_THREADS")  # of one engine; as many as there are cores where nobody says
+THREADS = "PLAIT_THREADS"  # how many threads an engine of this process takes; all cores where nobody says
 
 
 def connect(spill: Path, *, memory_limit: str = MEMORY_LIMIT) -> duckdb.DuckDBPyConnection:
     """Open an engine in memory that spills to the folder `spill` and keeps instants in UTC."""
     spill.mkdir(parents=True, exist_ok=True)
+    threads = int(os.environ.get(THREADS, "0"))
     connection = duckdb.connect()
     connection.execute(f"set temp_directory = {literal(str(spill))}")
     connection.execute(f"set memory_limit = {literal(memory_limit)}")
     connection.execute("set global TimeZone = 'UTC'")  # for its cursors too
     connection.execute("set preserve_insertion_order = false")
-    if THREADS:
-        connection.execute(f"set threads = {int(THREADS)}")
+    if threads:
+        connection.execute(f"set threads = {threads}")
     connection.execute("set enable_progress_bar = false")
     connection.execute("set partitioned_write_flush_threshold = 122880")  # a row group; more only fills the memory
     return connection

@@ -153,10 +153,9 @@ def _keep_running(command: list[str], over: threading.Event) -> None:
 
 def _start(command: list[str]) -> subprocess.Popen[bytes]:
     """Start a process as a group of its own, so that what it starts can be ended together with it."""
-    settings = {"DJANGO_SETTINGS_MODULE": "plait.web.settings"}
-    if "plait.web.collector.sealer" in command:
-        settings["PLAIT_THREADS"] = "1"  # the other cores are for those who send and those who read
-    return subprocess.Popen(command, env=os.environ | settings, start_new_session=True)  # noqa: S603 - our own modules
+    return subprocess.Popen(  # noqa: S603 - our own modules
+        command, env=os.environ | {"DJANGO_SETTINGS_MODULE": "plait.web.settings"}, start_new_session=True
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

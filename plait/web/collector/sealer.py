@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-from plait import desk, live
+from plait import desk, duck, live
 
 LOOK_EVERY = 0.5  # seconds between two looks at the inbox
 SEAL_EVERY = 2.0  # seconds at least between two commits: each leaves small files
@@ -27,6 +27,7 @@ PAUSE = 5.0  # seconds after an error: a full disk is not asked again in a rush
 def main(home: Path, parent: int) -> None:
     """Seal until the process that started this one is gone."""
     os.nice(YIELD)
+    os.environ.setdefault(duck.THREADS, "1")
     sealer = Sealer(home)
     while os.getppid() == parent:
         try:
