@@ -32,7 +32,7 @@ EVENT = (
     '{"type":"track","event":"Report Opened","userId":"u%d","messageId":"%s","timestamp":"%s",'
     '"properties":{"plan":"pro","pages":12},"context":{"library":{"name":"bench","version":"1"}}}'
 )
-NULL = """
+BARE = """
 import uvicorn
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
@@ -43,11 +43,14 @@ async def app(scope, receive, send):
                 return
     while (await receive())["more_body"]:
         pass
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"16")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b'{"success":true}'})
-uvicorn.run(app, port=%d, log_level="warning", access_log=False)
+    await send({"type": "http.response.start", "status": %(status)d, "headers": %(headers)r})
+    await send({"type": "http.response.body", "body": %(body)r})
+uvicorn.run(app, port=%(port)d, log_level="warning", access_log=False, timeout_keep_alive=75)
 """
+NULL = {
+    "port": NULL_PORT, "status": 200, "body": b'{"success":true}',
+    "headers": [(b"content-type", b"application/json"), (b"content-length", b"16")],
+}  # fmt: skip
 LIBRARY = """
 import sys, time
 import segment.analytics as analytics
@@ -86,9 +89,9 @@ def measure(work: Path, minutes: float) -> str:
     key = _key(home)
     with _null(), _collecting(home) as process:
         null, kept = _load(NULL_PORT, key, SECONDS), _load(PORT, key, SECONDS)
-        _drain(home)
+        drain(home)
         library = [(_library(NULL_PORT, key), _library(PORT, key)) for _ in range(ROUNDS)]
-        _drain(home)
+        drain(home)
         watched = _watch(home, process, key, minutes)
     null_rate, rate = (statistics.median(rates) for rates in zip(*library, strict=True))
     ratio = statistics.median(kept_ / null_ for null_, kept_ in library)
@@ -123,7 +126,7 @@ def _watch(home: Path, process: subprocess.Popen[bytes], key: str, minutes: floa
     half = len(sealer) // 2
     first, second = max(sealer[:half] or [0]), max(sealer[half:])
     began = time.perf_counter()
-    _drain(home)
+    drain(home)
     drained = time.perf_counter() - began
     time.sleep(20)  # until the timeline is up to date
     settled = statistics.median(_asked(home) for _ in range(5))
@@ -191,18 +194,19 @@ def _key(home: Path) -> str:
 @contextmanager
 def _collecting(home: Path) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "plait", "--home", str(home), "collect", "--port", str(PORT)]
-    with _running(command, PORT) as process:
+    with running(command, PORT) as process:
         yield process
 
 
 @contextmanager
 def _null() -> Iterator[None]:
-    with _running([sys.executable, "-c", NULL % NULL_PORT], NULL_PORT):
+    with running([sys.executable, "-c", BARE % NULL], NULL_PORT):
         yield
 
 
 @contextmanager
-def _running(command: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
+def running(command: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server until the block ends; it answers at its port when the block begins."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         asyncio.run(_answering(port))
@@ -224,7 +228,8 @@ async def _answering(port: int) -> None:
     raise TimeoutError(port)
 
 
-def _drain(home: Path) -> None:
+def drain(home: Path) -> None:
+    """Wait until all that came in is sealed."""
     while inbox.backlog(home)[0]:
         time.sleep(0.1)
 

@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from collector import CONNECTIONS, _drain, _running
+from collector import BARE, CONNECTIONS, drain, running
 
 PORT, BARE_PORT = 8769, 8768
 PACE, SECONDS, ROUNDS = 1_000, 10.0, 3
@@ -25,21 +25,11 @@ ASKED = (
     "GET /r/summer?sub1=blog&sub2=42&utm_source=partner HTTP/1.1\r\nHost: x\r\n"
     f"User-Agent: {AGENT}\r\nReferer: https://blog.example/post\r\nAccept: */*\r\n\r\n"
 ).encode()
-BARE = """
-import uvicorn
-HEADERS = [(b"location", b"https://shop.example/landing?click_id=06h19dnusrfc8j13r5rgmj0q"), (b"content-length", b"0")]
-HEADERS += [(b"cache-control", b"no-store"), (b"x-robots-tag", b"noindex"), (b"referrer-policy", b"no-referrer")]
-async def app(scope, receive, send):
-    if scope["type"] == "lifespan":
-        while True:
-            message = await receive()
-            await send({"type": message["type"] + ".complete"})
-            if message["type"] == "lifespan.shutdown":
-                return
-    await send({"type": "http.response.start", "status": 302, "headers": HEADERS})
-    await send({"type": "http.response.body", "body": b""})
-uvicorn.run(app, port=%d, log_level="warning", access_log=False, timeout_keep_alive=75)
-"""
+HEADERS = [
+    (b"location", b"https://shop.example/landing?click_id=06h19dnusrfc8j13r5rgmj0q"), (b"content-length", b"0"),
+    (b"cache-control", b"no-store"), (b"x-robots-tag", b"noindex"), (b"referrer-policy", b"no-referrer"),
+]  # fmt: skip
+REDIRECT = {"port": BARE_PORT, "status": 302, "headers": HEADERS, "body": b""}
 
 
 @dataclass
@@ -71,13 +61,13 @@ def measure(work: Path) -> str:
     _add_link(home)
     rows, extra = [], {"even": [], "full": []}
     collecting = [sys.executable, "-m", "plait", "--home", str(home), "collect", "--port", str(PORT)]
-    with _running([sys.executable, "-c", BARE % BARE_PORT], BARE_PORT) as bare, _running(collecting, PORT) as process:
+    with running([sys.executable, "-c", BARE % REDIRECT], BARE_PORT) as bare, running(collecting, PORT) as process:
         for _ in range(ROUNDS):
             for name, pace in (("even", PACE), ("full", 0)):
                 null, kept = _load(BARE_PORT, bare.pid, pace), _load(PORT, process.pid, pace)
                 rows.append(f"| {name} | bare 302 | {null.told()} |\n| {name} | `plait collect` | {kept.told()} |\n")
                 extra[name].append(kept.each - null.each)
-        _drain(home)
+        drain(home)
     even, full = (statistics.median(extra[name]) for name in ("even", "full"))
     return (
         f"Redirects over {CONNECTIONS} connections for {SECONDS:.0f} s, {ROUNDS} rounds in turn: at {PACE:,} a second "
