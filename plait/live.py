@@ -104,7 +104,7 @@ def replay(home: Path, source: str) -> Replayed:
     mapping = event_mapping(home, source)
     work.mkdir(exist_ok=True)
     with locked(home / "locks" / ".replay"), store.writing({source}), duck.connect(store.spill) as db:
-        if not store.stored_of(db, source):
+        if not store.view_stored(db, {source}):
             return Replayed(0, 0, 0)
         parts, events, unfit = stage_again(db, mapping, work)
         changed = sum(part.accepted for part in parts)

@@ -229,7 +229,7 @@ class Store:
         `files` are Parquet files as `Part.facts` names them. The caller holds `writing` of the source.
         """
         with duck.connect(self.spill) as db:
-            self._stored(db, {source})
+            self.view_stored(db, {source})
             db.execute(f"create view again as select * from read_parquet({duck.text_list(map(str, files))})")
             columns = ", ".join(name for name in FACTS.names if name != "month")
             month = "strftime(occurred_at, '%Y-%m') as month"
@@ -243,10 +243,6 @@ class Store:
             )
             return self.facts.replace_where(rows.to_arrow_reader(50_000), f"source = '{source}'")
 
-    def stored_of(self, db: duckdb.DuckDBPyConnection, source: str) -> bool:
-        """Make the view `stored` of a source's facts; tell whether there are any."""
-        return self._stored(db, {source})
-
     @contextmanager
     def writing(self, sources: set[str]) -> Iterator[None]:
         """Hold the lock of each source: uniqueness is per source, so different sources load side by side."""
@@ -257,7 +253,7 @@ class Store:
 
     def _append(self, parts: Sequence[Part], recorded_at: datetime) -> list[Loaded]:
         with duck.connect(self.spill) as db:
-            _stage(db, parts, self._stored(db, {part.source for part in parts}))
+            _stage(db, parts, self.view_stored(db, {part.source for part in parts}))
             loaded = _counted(db, parts)
             self._append_refused(db, parts, recorded_at)
             rows = [_load_row(part, counts, recorded_at) for part, counts in zip(parts, loaded, strict=True)]
@@ -333,7 +329,7 @@ class Store:
         ]
         self.loads.append(pa.Table.from_arrays(arrays, schema=LOADS), _apps(parts))
 
-    def _stored(self, db: duckdb.DuckDBPyConnection, sources: set[str]) -> bool:
+    def view_stored(self, db: duckdb.DuckDBPyConnection, sources: set[str]) -> bool:
         """Make the view `stored` of these sources' facts; tell whether there are any."""
         folders = tuple(f"{self.facts.path}/source={source}/" for source in sources)
         snapshot = self.snapshot()

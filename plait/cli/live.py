@@ -96,6 +96,9 @@ def source_replay(home: Path, name: str) -> None:
 
     with plainly():
         done = live.replay(home, name)
+    if not done.events:
+        click.echo(f"nothing that {name} has sent is stored; `plait sources` shows what is")
+        return
     click.echo(f"{done.events} events were read again: {done.changed} changed")
     if done.unfit:
         click.echo(f"{done.unfit} stay as they were: their new kind needs a field that they do not have")
