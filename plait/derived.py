@@ -53,9 +53,9 @@ class Derived:
     def open(cls, home: Path) -> Derived:
         """Open the derived tables of a home."""
         return cls(
-            _open_timeline(home),
-            DurableTable.open(home / "identity", identity.IDENTITY),
-            DurableTable.open(home / "nodes", identity.NODES, (), ("scope", "name")),
+            _open_made(home, "timeline", TIMELINE, PARTITIONS, STATISTICS),
+            _open_made(home, "identity", identity.IDENTITY),
+            _open_made(home, "nodes", identity.NODES, (), ("scope", "name")),
         )
 
     def is_made(self) -> bool:
@@ -68,16 +68,18 @@ class Derived:
             table.clean(keep_hours=keep_hours)
 
 
-def _open_timeline(home: Path) -> DurableTable:
-    """Open the timeline; one that an older plait has laid out otherwise is taken away, as it is made from the facts."""
-    path = home / "timeline"
+def _open_made(
+    home: Path, name: str, schema: pa.Schema, partitions: tuple[str, ...] = (), statistics: tuple[str, ...] = ()
+) -> DurableTable:
+    """Open a table that is made from the facts; one that an older plait has laid out otherwise is taken away."""
+    path = home / name
     with locked(home / "locks" / ".layout"):
-        table = DurableTable.open(path, TIMELINE, PARTITIONS, STATISTICS)
-        if table.columns() == set(TIMELINE.names):
+        table = DurableTable.open(path, schema, partitions, statistics)
+        if table.columns() == set(schema.names):
             return table
         mark_of(path).unlink(missing_ok=True)
         shutil.rmtree(path)
-        return DurableTable.open(path, TIMELINE, PARTITIONS, STATISTICS)
+        return DurableTable.open(path, schema, partitions, statistics)
 
 
 def refresh(store: Store, derived: Derived, *, everything: bool = False) -> bool:
@@ -123,15 +125,15 @@ def _changed_buckets(
         return None
     db.execute(view_sql("added", Snapshot(now.root, now.version, added, 0), FACTS))
     db.execute(view_sql("identity_before", derived.identity.snapshot(), identity.IDENTITY))
+    columns = ", ".join(identity.IDENTITY.names)
     rows = db.execute(
         f"""
-        with moved as (
-            select old.account as old_account, old.person as old_person, identity.account, identity.person
-            from identity_before as old join identity using (keys)
-            where old.account is distinct from identity.account or old.person is distinct from identity.person
+        with told as (select {columns} from identity semi join identity_before using (keys)),
+        moved as (
+            (select * from told except select {columns} from identity_before)
+            union all (select {columns} from identity_before except select * from told)
         )
-        select {bucket_sql("account", "person", digits)} from moved
-        union select {bucket_sql("old_account", "old_person", digits)} from moved
+        select distinct {bucket_sql("account", "person", digits)} from moved
         """
     ).fetchall()
     return sorted({row[0] for row in rows} | _scattered(before))
@@ -159,14 +161,19 @@ def _write(
     db.execute(
         f"""
         create or replace temp table places as
-        select keys, account, person, {bucket_sql("account", "person", bucket_digits(count))} as bucket from identity
+        select *, {bucket_sql("account", "person", bucket_digits(count))} as bucket from identity
         """
     )
+    # The epochs are few and in a join of their own: an inequality beside the one on keys would cost every fact.
     resolved = f"""
-        select places.account, places.person, {_local_day_sql(settings, first, last)} as occurred_on, {copied},
-            coalesce(places.bucket, '{NOBODY}') as bucket,
+        select coalesce(epochs.account, places.account) as account, coalesce(epochs.person, places.person) as person,
+            {_local_day_sql(settings, first, last)} as occurred_on, {copied},
+            coalesce(epochs.bucket, places.bucket, '{NOBODY}') as bucket,
             if(kind in ({duck.literals(sorted(OFTEN))}), 'y', 'n') as often
-        from {{facts}} as facts left join places using (keys)
+        from {{facts}} as facts
+        left join (from places where from_at is null) as places using (keys)
+        left join (from places where from_at is not null) as epochs
+            on epochs.keys = facts.keys and occurred_at >= epochs.from_at and occurred_at < epochs.until_at
     """
     among = "true" if buckets is None else f"list_contains({duck.text_list(buckets)}, bucket)"
     written = db.execute(

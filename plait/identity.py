@@ -5,6 +5,9 @@ is made from its oldest key, so it stays the same when later loads add keys, and
 again from the facts gives the same ids. A key that is shared by more strangers than its limit, a role mailbox such as
 `info@` and the domain of a free-mail service never join anybody. Each join keeps the fact's keys and the day it was
 known.
+
+A browser on which two users sign in is nobody's for good, but somebody's at each moment: what it does without a name is
+of whoever signed in last, and before the first sign-in of that first user. Those stretches are its epochs.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from plait import duck
 
 # A key is shared when it meets more than this many values of one equally strong or stronger name: a kiosk's cookie many
 # addresses, a switchboard's number many people. A person's address may meet any number of cookies: those are weaker.
-# A cookie that meets two user ids is a shared computer at once: a person has one user id.
+# A cookie that meets two user ids is a shared computer at once, since a person has one user id: it then has epochs.
 PERSON_LIMIT = 5
 ACCOUNT_LIMIT = 20
 STRENGTH = {"anonymous_id": 0, "phone": 1, "email": 2, "domain": 0}  # every other name: 3
@@ -40,7 +43,15 @@ FREE_MAIL = (  # mailboxes of the public: the domain says nothing about the empl
     "yahoo.com yahoo.de yahoo.fr yandex.ru ymail.com zoho.com"
 ).split()
 
-IDENTITY = pa.schema([("keys", pa.string()), ("account", pa.string()), ("person", pa.string())])
+IDENTITY = pa.schema(
+    [
+        ("keys", pa.string()),
+        ("account", pa.string()),
+        ("person", pa.string()),
+        ("from_at", pa.timestamp("us")),  # of an epoch: its facts happened in [from_at, until_at); null: at any time
+        ("until_at", pa.timestamp("us")),
+    ]
+)
 NODES = pa.schema(
     [
         ("scope", pa.string()),  # account or person
@@ -67,11 +78,14 @@ class Join:
 def build(db: duckdb.DuckDBPyConnection) -> None:
     """Make the tables `identity` (`keys` to account and person) and `nodes` from the view `facts`.
 
-    Memory grows with the number of distinct key sets, not of facts.
+    A set of keys has one row, or one for each epoch. Memory grows with the number of distinct key sets, not of facts.
     """
     db.execute(_SEEN_SQL)
     db.execute(_usable_sql())
     _connect(db)
+    db.execute(_PLACED_SQL)
+    (shared,) = db.execute("select count(*) from logins").fetchall()[0]
+    db.execute(_EPOCHS_SQL.format(facts="facts" if shared else "(from facts limit 0)"))
     db.execute(_IDENTITY_SQL)
 
 
@@ -199,7 +213,7 @@ def _usable_sql() -> str:
     """
 
 
-_IDENTITY_SQL = """
+_PLACED_SQL = """
 create or replace temp table nodes as
 select scope, name, value, belongs_to, why_not, first_at from numbered_nodes;
 
@@ -218,10 +232,41 @@ select person,
     arg_min(mail_account, (first_at, mail_account)) filter (mail_account is not null) as mail_account
 from placed where person is not null group by person;
 
+create or replace temp table logins as
+select key_sets.keys, browser.number as browser, placed.person
+from members as browser join usable using (number) join members as login using (set_number)
+join placed using (set_number) join key_sets on key_sets.rowid = set_number
+where browser.name = 'anonymous_id' and usable.why_not = 'shared' and login.name = 'user_id' and person is not null;
+"""
+
+# Who signed in last has the browser; equal instants are told apart as everywhere, by source and id.
+_EPOCHS_SQL = """
+create or replace temp table epochs as
+with seen as (select browser, person, occurred_at, source, id from {facts} as facts join logins using (keys)),
+signed_in as (
+    select *, lag(person) over (partition by browser order by occurred_at, source, id) as before from seen
+),
+starts as (
+    select *, lead(occurred_at) over (partition by browser order by occurred_at, source, id) as until_at
+    from signed_in where person is distinct from before
+)
+select browser, person, if(before is null, timestamp '0001-01-01', occurred_at) as from_at,
+    coalesce(until_at, timestamp '9999-12-31') as until_at
+from starts where occurred_at is distinct from until_at;
+
+create or replace temp table placed_in_epochs as
+select placed.* exclude (person), coalesce(placed.person, epochs.person) as person, epochs.from_at, epochs.until_at
+from placed left join (
+    select set_number, epochs.* from epochs join members on members.number = browser
+) as epochs on epochs.set_number = placed.set_number and placed.person is null;
+"""
+
+_IDENTITY_SQL = """
 create or replace temp table identity as
 select key_sets.keys,
-    coalesce(placed.account, employer.account, placed.mail_account, employer.mail_account) as account, placed.person
+    coalesce(placed.account, employer.account, placed.mail_account, employer.mail_account) as account, placed.person,
+    placed.from_at, placed.until_at
 from key_sets
-join placed on placed.set_number = key_sets.rowid
+join placed_in_epochs as placed on placed.set_number = key_sets.rowid
 left join employer on placed.person = employer.person;
 """

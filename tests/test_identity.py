@@ -29,9 +29,13 @@ DAY_ZERO = datetime(2026, 1, 1)  # noqa: DTZ001 - stored instants are naive UTC
 def build(seen: Sequence[Seen]) -> duckdb.DuckDBPyConnection:
     """Resolve facts that have nothing but keys."""
     db = duckdb.connect()
-    db.execute("create table facts (keys varchar, recorded_at timestamp)")
-    rows = [(json.dumps(keys, sort_keys=True, separators=(",", ":")), DAY_ZERO + timedelta(day)) for day, keys in seen]
-    db.executemany("insert into facts values (?, ?)", rows)
+    db.execute("create table facts (source varchar, id varchar, keys varchar, recorded_at timestamp)")
+    db.execute("alter table facts add column occurred_at timestamp")
+    rows = [
+        ("web", f"{number}", json.dumps(keys, sort_keys=True, separators=(",", ":")), *[DAY_ZERO + timedelta(day)] * 2)
+        for number, (day, keys) in enumerate(seen)
+    ]
+    db.executemany("insert into facts values (?, ?, ?, ?, ?)", rows)
     identity.build(db)
     return db
 
@@ -39,7 +43,8 @@ def build(seen: Sequence[Seen]) -> duckdb.DuckDBPyConnection:
 def resolve(*seen: Seen) -> list[tuple[str | None, str | None]]:
     """Give account and person of each fact."""
     with build(seen) as db:
-        known = {keys: (account, person) for keys, account, person in db.execute("from identity").fetchall()}
+        told = db.execute("select keys, account, person from identity where from_at is null").fetchall()
+        known = {keys: (account, person) for keys, account, person in told}
     return [known.get(json.dumps(keys, sort_keys=True, separators=(",", ":")), (None, None)) for _, keys in seen]
 
 
@@ -123,16 +128,46 @@ def test_a_cookie_of_more_people_than_the_limit_is_a_kiosk(people: int, shared: 
     assert why_not("kiosk", *facts) == (["shared"] if shared else [None])
 
 
-def test_a_computer_on_which_two_users_sign_in_is_nobodys() -> None:
-    """What the visitor did before is of one of them, and nobody knows of whom."""
-    before, ann, bob, after = persons(
-        (1, {"anonymous_id": "c1"}),
-        (2, {"anonymous_id": "c1", "user_id": "ann"}),
-        (3, {"anonymous_id": "c1", "user_id": "bob"}),
-        (4, {"user_id": "bob"}),
-    )
-    assert ann != bob == after
-    assert before not in (ann, bob)
+SHARED: list[
+    Seen
+] = [  # one browser: a visit, Ann signs in, a visit, Bob signs in, a visit, Ann signs in again, a visit
+    (1, {"anonymous_id": "c1"}),
+    (2, {"anonymous_id": "c1", "user_id": "ann"}),
+    (4, {"anonymous_id": "c1", "user_id": "bob"}),
+    (6, {"anonymous_id": "c1", "user_id": "ann", "account.crm": "A1"}),
+    (9, {"user_id": "bob", "account.crm": "B1"}),
+]
+
+
+def epochs(*seen: Seen) -> list[tuple[int | None, int | None, str | None, str | None]]:
+    """Give the stretches of the first fact's keys: its first day, the first day after it, account and person."""
+    with build(seen) as db:
+        keys = json.dumps(seen[0][1], sort_keys=True, separators=(",", ":"))
+        rows = db.execute(
+            "select from_at, until_at, account, person from identity where keys = ? order by from_at", [keys]
+        ).fetchall()
+    days = [[(at - DAY_ZERO).days if at and at.year == DAY_ZERO.year else None for at in row[:2]] for row in rows]
+    return [(*day, *row[2:]) for day, row in zip(days, rows, strict=True)]
+
+
+def test_a_browser_is_of_whoever_signed_in_last() -> None:
+    """What was done before anybody signed in is of the first; accounts come with the persons."""
+    _, ann, bob, again, _ = persons(*SHARED)
+    account_a, account_b = accounts(*SHARED)[3:]
+    assert ann == again != bob
+    assert epochs(*SHARED) == [(None, 4, account_a, ann), (4, 6, account_b, bob), (6, None, account_a, ann)]
+    assert why_not("c1", *SHARED) == ["shared"]
+
+
+def test_signing_in_again_begins_no_epoch_and_order_is_of_no_matter() -> None:
+    once = epochs(*SHARED[:3])
+    again: list[Seen] = [(3, {"anonymous_id": "c1", "user_id": "ann"}), (5, {"anonymous_id": "c1", "user_id": "bob"})]
+    assert epochs(SHARED[0], *again, *SHARED[2:0:-1]) == once
+    assert [row[:2] for row in once] == [(None, 4), (4, None)]
+
+
+def test_a_browser_of_one_user_has_no_epochs() -> None:
+    assert epochs(*SHARED[:2]) == [(None, None, None, persons(*SHARED[:2])[1])]
 
 
 @pytest.mark.parametrize(("firms", "shared"), [(identity.ACCOUNT_LIMIT, False), (identity.ACCOUNT_LIMIT + 1, True)])
@@ -403,6 +438,21 @@ def test_unrelated_files_may_come_in_any_order(tmp_path: Path) -> None:
         add(homes[0], name, *one)
         add(homes[1], name, *two)
     assert accounts_of(homes[0]) == accounts_of(homes[1])
+
+
+def test_epochs_that_come_late_move_what_was_done_in_them(tmp_path: Path) -> None:
+    """Load by load the timeline is what a rebuild makes of it, and each visit is of who had signed in before it."""
+    visits = [fact(number, anonymous_id="c1") for number in ("1", "3", "5")]  # ids are hours of the day here
+    add(tmp_path, "a", visits[1], fact("2", anonymous_id="c1", user_id="ann", account__crm="A1"))
+    add(tmp_path, "b", visits[0], fact("4", anonymous_id="c1", user_id="bob", account__crm="B1"))
+    after_two = rows_of(tmp_path)
+    add(tmp_path, "c", visits[2])
+    told = accounts_of(tmp_path)
+    assert (told["1"], told["3"], told["5"]) == (told["2"], told["2"], told["4"])
+    assert told["2"] != told["4"]
+    before = rows_of(tmp_path)
+    assert desk.rebuild(tmp_path) == 5
+    assert rows_of(tmp_path) == before != after_two
 
 
 def test_keys_without_a_value_join_nobody(tmp_path: Path) -> None:
