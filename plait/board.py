@@ -60,6 +60,8 @@ def print_table(table: Table, last: int | None = None) -> None:
         console(_width(out, grid)).print(grid)  # the terminal may wrap a line: a number stays whole
     else:
         out.print(Text("no rows: nothing of this kind is known yet", style="dim"))
+    if table.estimates:
+        out.print(Text(table.estimates, style="dim"))
     for warning in table.warnings:
         out.print(Text(f"! {warning}", style="yellow"))
     about = f"owner {table.measure.owner}, version {table.version}, facts {table.facts_version}"

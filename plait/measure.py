@@ -20,6 +20,7 @@ from plait.failure import Misused, Said
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import pyarrow as pa
 
     from plait.facts import Kind
 
@@ -119,11 +120,28 @@ def remark(says: str, names: Mapping[str, str], *, n: int, some: Sequence[str]) 
 
 
 @dataclass(frozen=True, slots=True)
+class Solution:
+    """What mathematics makes of a measure's sums: the rows of the answer, and what must be said beside them.
+
+    `estimates` says what the numbers estimate, and under which assumption; `remarks` also say why there are none.
+    """
+
+    rows: Sequence[tuple[object, ...]]
+    remarks: Sequence[str] = ()
+    estimates: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """A measure's rows together with the cautions that the reader must see beside them."""
+    """A measure's rows together with the cautions that the reader must see beside them.
+
+    A measure of two steps lets the engine add up what its mathematics needs and no more: then `rows` are those sums,
+    and `solve` makes the rows of the measure from them, whatever order they come in.
+    """
 
     rows: ir.Table
     cautions: tuple[Caution, ...] = ()
+    solve: Callable[[pa.Table], Solution] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +259,8 @@ class Measure:
 class Table:
     """An answer: rows that never travel without their definition and their query.
 
-    `as_of` is aware UTC; `facts_version` the version of the facts it was read from; `took` in seconds.
+    `as_of` is aware UTC; `facts_version` the version of the facts it was read from; `took` in seconds. `estimates` is
+    what the numbers of a model estimate, empty where nothing is estimated.
     """
 
     measure: Measure
@@ -252,6 +271,7 @@ class Table:
     sql: str
     warnings: Sequence[str] = ()
     took: float = 0.0
+    estimates: str = ""
 
     @property
     def version(self) -> int:

@@ -30,6 +30,7 @@ def as_json(table: Table) -> str:
             "columns": [{"name": name, "unit": unit} for name, unit in table.columns.items()],
             "rows": [{name: _plain(cell) for name, cell in rounded(record).items()} for record in table.records()],
             "sql": table.sql,
+            "estimates": table.estimates,
             "warnings": table.warnings,
             "took": round(table.took, 4),
         },

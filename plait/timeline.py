@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -17,7 +17,7 @@ from plait import duck, identity
 from plait.derived import FACTS_VERSION, TIMELINE, Derived, refresh
 from plait.engine import DUCKDB, Engine, QueryFailed, Tables, open_engine
 from plait.failure import Said, Unfit
-from plait.measure import FLOAT_UNITS, MONEY_UNIT, TEXT_UNITS, Cell, Facts, Measure, Table, remark
+from plait.measure import FLOAT_UNITS, MONEY_UNIT, TEXT_UNITS, Cell, Facts, Measure, Solution, Table, remark
 from plait.settings import Settings, read_settings
 from plait.store import LOADS, REJECTS, Store, view_sql
 
@@ -48,12 +48,14 @@ class Question:
     """A measure made into queries: the rows, and the cautions beside them (None without one).
 
     The days are left open: the moment, and the options that are days. What the queries depend on is in `Timeline.kind`.
+    Where there is `solve`, it makes the measure's rows of what the query adds up.
     """
 
     measure: Measure
     sql: str
     cautions_sql: str | None
     says: tuple[tuple[str, Mapping[str, str]], ...]
+    solve: Callable[[pa.Table], Solution] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,20 +131,22 @@ class Timeline:
         asked = [_asked(number, caution.where) for number, caution in enumerate(answer.cautions)]
         cautions = self.engine.sql(reduce(lambda one, other: one.union(other), asked)) if asked else None
         says = tuple((caution.says, caution.names) for caution in answer.cautions)
-        return Question(measure, self.engine.sql(answer.rows), cautions, says)
+        return Question(measure, self.engine.sql(answer.rows), cautions, says, answer.solve)
 
     def answer(self, question: Question, options: Mapping[str, object]) -> Table:
         """Answer a question of this `kind` for the days that the options say."""
         began = time.perf_counter()
         measure, sql = question.measure, self.query(question.sql, options)
         try:
-            rows = _rows(self.engine.run_sql(sql), measure)
-            warnings = self._warnings(question, options)
+            told = self.engine.run_sql(sql)
+            solved = question.solve(told) if question.solve else Solution(_records(told, measure))
+            rows = cells(solved.rows, measure)
+            warnings = [*solved.remarks, *self._warnings(question, options)]
         except (duckdb.Error, pa.ArrowInvalid) as error:
             raise QueryFailed(measure.name, sql, error) from error
         took = time.perf_counter() - began
         as_of = self.as_of.replace(tzinfo=UTC)
-        return Table(measure, as_of, self.version, options, rows, sql, warnings, took)
+        return Table(measure, as_of, self.version, options, rows, sql, warnings, took, solved.estimates)
 
     def query(self, sql: str, options: Mapping[str, object]) -> str:
         """Write the days into a question's query."""
@@ -297,14 +301,17 @@ def _asked(number: int, where: ir.Table) -> ir.Table:
     return shown.order_by("some").limit(SHOWN)
 
 
-def _rows(answer: pa.Table, measure: Measure) -> list[tuple[Cell, ...]]:
-    """Read an engine's answer by the units that the measure declares."""
+def _records(answer: pa.Table, measure: Measure) -> list[tuple[object, ...]]:
+    """Give the rows of an engine's answer, which has the columns that the measure declares."""
     if list(answer.column_names) != list(measure.columns):
         raise TypeError(f"{measure.name} declares {list(measure.columns)} but gives {answer.column_names}.")
-    columns = [
-        [_cell(value, unit) for value in answer.column(name).to_pylist()] for name, unit in measure.columns.items()
-    ]
-    return list(zip(*columns, strict=True))
+    return list(zip(*(column.to_pylist() for column in answer.columns), strict=True))
+
+
+def cells(rows: Sequence[tuple[object, ...]], measure: Measure) -> list[tuple[Cell, ...]]:
+    """Read rows by the units that the measure declares."""
+    units = list(measure.columns.values())
+    return [tuple(_cell(value, unit) for value, unit in zip(row, units, strict=True)) for row in rows]
 
 
 def _cell(value: object, unit: str) -> Cell:

@@ -18,7 +18,7 @@ from homes import NOW, stored
 from plait.facts import KINDS, OFTEN, Fact, Refusal
 from plait.measure import Facts, Measure, Table
 from plait.store import LOADS
-from plait.timeline import open_timeline
+from plait.timeline import cells, open_timeline
 
 FIELDS = ("channel", "campaign", "partner", "product", "owner", "object_id", "text")
 TEXTS = (
@@ -192,11 +192,16 @@ class Story:
             some = ", ".join(str(row[0]) for row in rows[:3]) + (", ..." if len(rows) > 3 else "")
             warnings += [caution.says.format(n=len(rows), some=some, **caution.names)] if rows else []
         sql = str(ibis.to_sql(answer.rows, dialect="duckdb"))
-        return Table(measure, self.as_of.replace(tzinfo=UTC), 1, read, self.rows(answer.rows), sql, warnings)
+        if answer.solve is None:
+            return Table(measure, self.as_of.replace(tzinfo=UTC), 1, read, self.rows(answer.rows), sql, warnings)
+        solved = answer.solve(self.con.to_pyarrow(answer.rows))
+        rows, warnings = cells(solved.rows, measure), [*solved.remarks, *warnings]
+        return Table(measure, self.as_of.replace(tzinfo=UTC), 1, read, rows, sql, warnings, estimates=solved.estimates)
 
     def measured(self, measure: Measure) -> list[str]:
-        """Give the names of the columns that a measure answers with."""
-        return list(measure.answer(self.seen(), measure.read_options({})).rows.columns)
+        """Give the names of the columns that a measure answers with; `cells` has checked those of a solution."""
+        answer = measure.answer(self.seen(), measure.read_options({}))
+        return list(measure.columns if answer.solve else answer.rows.columns)
 
     def by_hand(self, query: str) -> list[tuple[Any, ...]]:
         """Run a check query: it reads `timeline`, `rejects` and the variables `as_of` and `today`."""

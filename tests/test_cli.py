@@ -254,7 +254,19 @@ def test_a_home_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 
 def test_json_has_exactly_these_names(home: Path) -> None:
     answer = told(home, "show", "win_rate", "--as-of", "2026-02-01", "--json")
-    names = ["measure", "version", "as_of", "facts_version", "options", "columns", "rows", "sql", "warnings", "took"]
+    names = [
+        "measure",
+        "version",
+        "as_of",
+        "facts_version",
+        "options",
+        "columns",
+        "rows",
+        "sql",
+        "estimates",
+        "warnings",
+        "took",
+    ]
     assert list(answer) == names
     assert answer["as_of"] == "2026-02-01T00:00:00Z"
     assert sum(row["won"] for row in answer["rows"]) == 995

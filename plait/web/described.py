@@ -84,6 +84,7 @@ def _answer(measure: Measure) -> Described:
         "columns": {"type": "array", "items": {"type": "object", "properties": {"name": text, "unit": text}}},
         "rows": {"type": "array", "items": {"type": "object", "properties": cells, "required": list(cells)}},
         "sql": text,
+        "estimates": text,
         "warnings": {"type": "array", "items": text},
         "took": {"type": "number"},
     }

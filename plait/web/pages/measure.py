@@ -56,7 +56,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
     context |= {
         "ask": ask, "table": table, "grid": grid_of(_first(table)), "chart": chart.told() if chart else None,
         "form": _form(measure, request), "remarks": [words.said(text) for text in table.warnings],
-        "more": max(0, len(table.rows) - ROWS_SHOWN),
+        "estimates": words.said(table.estimates), "more": max(0, len(table.rows) - ROWS_SHOWN),
     }  # fmt: skip
     return render(request, "pages/measure.html", context)
 
@@ -70,7 +70,8 @@ def drawer(request: HttpRequest, name: str) -> HttpResponse:
     context = {
         "title": words.label(measure.name), "measure": measure, "ask": ask, "table": table,
         "grid": grid_of(_first(table)), "column": request.GET.get("column", ""),
-        "remarks": [words.said(text) for text in table.warnings], **_about(measure),
+        "remarks": [words.said(text) for text in table.warnings], "estimates": words.said(table.estimates),
+        **_about(measure),
     }  # fmt: skip
     return render(request, "parts/drawer.html", context)
 
