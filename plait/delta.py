@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,10 +158,19 @@ class DurableTable:
         write_deltalake(self.handle(), rows, mode="overwrite", writer_properties=zstd, commit_properties=properties)
         return self._make_durable()
 
-    def replace_where(self, rows: pa.RecordBatchReader, predicate: str) -> int:
-        """Put rows in the place of those that a predicate names, in one commit; the predicate stands in the log."""
+    def replace_where(self, rows: Callable[[], pa.RecordBatchReader], predicate: str) -> int:
+        """Put rows in the place of those that a predicate names, in one commit; the predicate stands in the log.
+
+        The caller holds the lock that keeps others from writing such rows; `rows` gives them anew for each attempt.
+        """
         zstd = WriterProperties(compression="ZSTD")
-        write_deltalake(self.handle(), rows, mode="overwrite", predicate=predicate, writer_properties=zstd)
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                write_deltalake(self.handle(), rows(), mode="overwrite", predicate=predicate, writer_properties=zstd)
+                break
+            except CommitFailedError:
+                if not left:
+                    raise
         return self._make_durable()
 
     def adopt(

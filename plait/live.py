@@ -11,12 +11,14 @@ from plait import duck, inbox, intake
 from plait.delta import locked, write_durably
 from plait.derived import Derived, refresh
 from plait.sources.clicks import Clicked, counted
+from plait.sources.events import EventMapping
 from plait.sources.live import (
     event_mapping,
     mapping_or_default,
     mapping_path,
     read_event_mapping,
     stage_again,
+    stage_refused,
     stage_segment,
 )
 from plait.store import Loaded, Store
@@ -90,29 +92,54 @@ def backlog(home: Path) -> tuple[int, datetime | None]:
 class Replayed:
     """What reading a live source's events again has done: of `events` so many `changed`, and so many could not.
 
-    An event could not change where its new kind needs a field that it does not have; it stays as it was.
+    An event could not change where its new kind needs a field that it does not have; it stays as it was. Of
+    `quarantined` events, which were refused, so many were `admitted` and are facts now; the others are `refused` still,
+    among them `lost` ones, of which an older plait did not keep what it takes to read them again.
     """
 
     events: int
     changed: int
     unfit: int
+    quarantined: int = 0
+    admitted: int = 0
+    refused: int = 0
+    lost: int = 0
 
 
 def replay(home: Path, source: str) -> Replayed:
-    """Read the stored events of a live source again, by its present mapping; ids and instants stay as they are."""
+    """Read the events of a live source again, by its present mapping: the stored ones and those that were refused.
+
+    Ids stay as they are, so do the instants of what is stored.
+    """
     store, work = Store.open(home), home / "replaying"
     mapping = event_mapping(home, source)
     work.mkdir(exist_ok=True)
-    with locked(home / "locks" / ".replay"), store.writing({source}), duck.connect(store.spill) as db:
-        if not store.view_stored(db, {source}):
-            return Replayed(0, 0, 0)
-        parts, events, unfit = stage_again(db, mapping, work)
-        changed = sum(part.accepted for part in parts)
-        if changed:
-            store.rewrite(source, [part.facts for part in parts])
+    with locked(home / "locks" / ".replay"), store.writing({source}):
+        events, changed, unfit = _replay_stored(store, mapping, work)
+        quarantined, admitted, lost = _replay_refused(store, mapping, work)
         _empty(work)
     refresh(store, Derived.open(home))
-    return Replayed(events, changed, unfit)
+    return Replayed(events, changed, unfit, quarantined, admitted, quarantined - admitted, lost)
+
+
+def _replay_stored(store: Store, mapping: EventMapping, work: Path) -> tuple[int, int, int]:
+    """Read a source's facts again; gives how many are events, how many changed and how many could not."""
+    with duck.connect(store.spill) as db:
+        if not store.view_stored(db, {mapping.source}):
+            return 0, 0, 0
+        parts, events, unfit = stage_again(db, mapping, work)
+    changed = sum(part.accepted for part in parts)
+    if changed:
+        store.rewrite(mapping.source, [part.facts for part in parts])
+    return events, changed, unfit
+
+
+def _replay_refused(store: Store, mapping: EventMapping, work: Path) -> tuple[int, int, int]:
+    """Read a source's refused events again; gives how many there are, how many came in, how many nobody can read."""
+    with duck.connect(store.spill) as db:
+        store.view_refused(db, mapping.source)
+        parts, events, lost = stage_refused(db, mapping, work)
+    return events, store.admit(parts) if parts else 0, lost
 
 
 def _empty(work: Path) -> None:

@@ -67,6 +67,7 @@ CONTENT = [name for name in FACTS.names if name not in ("id", "source", "month",
 UNSAFE_IN_HOME = frozenset("%[]{}*?")  # engines read these as patterns, the table library as escapes
 LIVE = "inbox/"  # what the names of segments of live events begin with, where files have theirs
 SAME = "plait.same"  # in a fact's detail: what is the same each time that a sender repeats it; else all its fields
+JUDGED = ("field", "value", "rule", "next_step")  # what a refused row's judgement says
 ID_CONFLICT = "id_conflict"
 CONFLICT_STEP = "keep the first fact, or give the changed one an id of its own, such as id + date of the change"
 
@@ -241,7 +242,39 @@ class Store:
                 )
                 """
             )
-            return self.facts.replace_where(rows.to_arrow_reader(50_000), f"source = '{source}'")
+            return self.facts.replace_where(lambda: rows.to_arrow_reader(50_000), f"source = '{source}'")
+
+    def admit(self, parts: Sequence[Part]) -> int:
+        """Store refused rows of one source that are facts now; the others stay, with why they are refused now.
+
+        `parts` hold rows of the view `barred`, each with its `number` as line. Gives how many are facts. These are
+        stored before they are taken out of the refused rows: what is killed in between is known when it is done again.
+        The caller holds `writing` of the source.
+        """
+        source = parts[0].source
+        with duck.connect(self.spill) as db:
+            _stage(db, parts, self.view_stored(db, {source}))
+            if db.execute("select 1 from fresh limit 1").fetchall():
+                columns = ", ".join(FACTS.names)
+                self.facts.append(db.sql(f"select {columns} from fresh").to_arrow_reader(50_000), {})
+            self.view_refused(db, source)
+            db.execute("create temp table admitted as select line from new anti join conflicting using (line)")
+            (admitted,) = db.execute("select count(*) from admitted").fetchall()[0]
+            both = "from barred join refused on barred.number = refused.line where barred.rule <> refused.rule"
+            if admitted or db.execute(f"select 1 {both} limit 1").fetchall():
+                self.rejects.replace_where(lambda: _still_refused(db), f"source = '{source}'")
+        return int(admitted)
+
+    def view_refused(self, db: duckdb.DuckDBPyConnection, source: str) -> None:
+        """Make the view `barred` of a source's refused rows; `number` tells them apart while nobody writes."""
+        db.execute(view_sql("rejected", self.rejects.snapshot(), REJECTS))
+        db.execute(
+            f"""
+            create or replace view barred as
+            select *, row_number() over (order by file, line, rule, row) as number
+            from rejected where source = {duck.literal(source)}
+            """
+        )
 
     @contextmanager
     def writing(self, sources: set[str]) -> Iterator[None]:
@@ -336,6 +369,22 @@ class Store:
         files = tuple(name for name in snapshot.files if name.startswith(folders))
         db.execute(view_sql("stored", Snapshot(snapshot.root, snapshot.version, files, 0), FACTS))
         return bool(files)
+
+
+def _still_refused(db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
+    """Give the rows of `barred` that were not admitted, those that were judged again with what `refused` says now."""
+    columns = ", ".join(
+        f"case when refused.line is null then barred.{name} else refused.{name} end as {name}"
+        if name in JUDGED
+        else f"barred.{name}"
+        for name in REJECTS.names
+    )
+    return db.sql(
+        f"""
+        select {columns} from barred left join refused on barred.number = refused.line
+        where barred.number not in (select line from admitted)
+        """
+    ).to_arrow_reader(50_000)
 
 
 def _apps(parts: Sequence[Part]) -> dict[str, int]:

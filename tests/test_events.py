@@ -78,7 +78,9 @@ def test_a_repeated_event_has_the_same_content_whatever_its_library_rewrites() -
 @pytest.mark.parametrize(
     ("event", "kind", "text"),
     [
-        (track(), "contact.created", "Signed Up"),
+        (track(), "contact.created", None),
+        (track(traits={"name": "Ann Lee"}), "contact.created", "Ann Lee"),
+        (track(properties={"first_name": "Ann", "last_name": "Lee", "name": "Pro"}), "contact.created", "Ann Lee"),
         (track(event="  trial started "), "trial.started", "trial started"),
         (track(event="Something Of Ours"), "event.other", "Something Of Ours"),
         ({"type": "identify", "userId": "u1", "traits": {"firstName": "Ann", "lastName": "Lee"}},

@@ -15,10 +15,11 @@ from plait.sources.events.envelope import (
     TrackRule,
     digest_of_key,
 )  # fmt: skip
+from plait.sources.events.kept import kept_fact
 from plait.sources.events.keys import identifier
-from plait.sources.events.reading import mended, read_events, reread
+from plait.sources.events.reading import mended, read_again, read_events, reread
 
 __all__ = [
     "B2B", "FIELDS", "Clock", "Envelope", "EventMapping", "Quarantined", "Row", "TrackRule", "digest_of_key",
-    "identifier", "mended", "read_events", "reread",
+    "identifier", "kept_fact", "mended", "read_again", "read_events", "reread",
 ]  # fmt: skip

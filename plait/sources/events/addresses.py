@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+import msgspec
+
 from plait.sources.events.envelope import Json
 from plait.sources.events.keys import CLAIMING
 
 SECRET = frozenset(("token", "password", "email", "key", "secret", "code", "access_token", "id_token", "auth"))
 ADDRESSES = ("url", "search", "referrer", "path")
+_encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder().decode
 
 
 def clean(event: Json) -> Json:
@@ -26,6 +29,11 @@ def clean(event: Json) -> Json:
                 if isinstance(address, str) and "?" in address:
                     holder[name] = without_secrets(address)
     return event
+
+
+def cleaned(context: Json) -> Json:
+    """Give what a request says around its events without secrets and its sender's address; the given stays as it is."""
+    return clean({"context": _decode(_encode(context))})["context"] if context else context
 
 
 def without_secrets(address: str) -> str:

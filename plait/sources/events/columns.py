@@ -27,22 +27,30 @@ def columns_of(reading: Reading) -> Row:
     elif reading.type in ("page", "screen"):
         columns["text"] = _title(reading, properties)
     elif reading.type in ("identify", "group"):
-        traits = traits_of(reading)
-        columns["text"] = _text(traits.get("name")) or _text(traits.get("firstName"), traits.get("lastName"))
+        columns["text"] = _person(traits_of(reading))
     return _fitted(columns)
 
 
 def _called(reading: Reading, kind: str, name: str) -> str | None:
-    """Give a track call's text, which is its name; of a company that was entered it is the company's.
+    """Give a track call's text, which is its name; of a company or a person that was entered it is theirs.
 
-    What a company is called is not for every visitor to say, who all have the web key.
+    What a company is called is not for every visitor to say, who all have the web key. A person who signs up says it
+    in the traits, or in the properties in two parts; a `name` there may be that of anything.
     """
+    if kind == "contact.created":
+        return _person(traits_of(reading)) or _person(_properties(reading.event) | {"name": None})
     if kind != "account.created":
         return name
     if reading.envelope.key == "web" and not reading.mapping.trust:
         return None
     properties = _properties(reading.event)
     return _text(properties.get("account_name")) or _text(properties.get("name"))
+
+
+def _person(told: Json) -> str | None:
+    """Give a person's name as libraries write it: whole, or in two parts."""
+    first, last = (told.get(f"{part}Name") or told.get(f"{part}_name") for part in ("first", "last"))
+    return _text(told.get("name")) or _text(first, last)
 
 
 def _properties(event: Json) -> Json:

@@ -80,7 +80,10 @@ class EventMapping:
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """An event that is no fact: which rule it breaks, where, and what to do. `event` is its JSON, nothing is lost."""
+    """An event that is no fact: which rule it breaks, where, and what to do.
+
+    `event` is its JSON with what it takes to read it again (`plait.sources.events.kept`): nothing is lost.
+    """
 
     field: str
     value: str | None
@@ -99,7 +102,10 @@ class Wrong(Exception):
 
 @dataclass(slots=True)
 class Reading:
-    """One event while it is read: the event, the request that brought it and what was odd about it."""
+    """One event while it is read: the event, the request that brought it and what was odd about it.
+
+    `context` is the event's own with the request's; `around` the request's as it is kept.
+    """
 
     event: Json
     envelope: Envelope
@@ -107,6 +113,7 @@ class Reading:
     at: datetime
     flags: list[str]
     context: Json
+    around: Json
     type: str = ""
 
 

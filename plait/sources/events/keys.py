@@ -45,7 +45,7 @@ def keys_of(reading: Reading) -> dict[str, str]:
     if reading.type == "alias":
         # A former name joins only a visitor's history: two people who are both known are not made one by a call.
         found["anonymous_id"] = _previous(event)
-    if _claims_identity(context, event):
+    if claims_identity(context, event):
         reading.flags.append(CLAIMED_ADDRESS)
         return {name: value for name, value in found.items() if value and name == reading.mapping.account_key}
     if reading.envelope.key == "web" and not reading.mapping.trust and found["user_id"] and found["email"]:
@@ -87,7 +87,7 @@ def _previous(event: Json) -> str | None:
     return identifier(previous)
 
 
-def _claims_identity(context: Json, event: Json) -> bool:
+def claims_identity(context: Json, event: Json) -> bool:
     """Tell whether the page's address says who its visitor is: anybody can mail such a link."""
     for holder in (context.get("page"), event.get("properties")):
         if isinstance(holder, dict):

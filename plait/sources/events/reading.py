@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from typing import Any
 import msgspec
 
 from plait.sources import rules
-from plait.sources.events.addresses import clean
+from plait.sources.events.addresses import clean, cleaned
 from plait.sources.events.clock import moment_of
 from plait.sources.events.columns import DEFAULT_CURRENCY, columns_of
 from plait.sources.events.envelope import (
@@ -30,13 +29,13 @@ from plait.sources.events.envelope import (
     Wrong,
     digest_of_key,
 )  # fmt: skip
-from plait.sources.events.keys import CLAIMED_ADDRESS, CLAIMED_EMAIL, LONGEST_ID, keys_of
+from plait.sources.events.ids import content_of, id_of, said_type, same_of
+from plait.sources.events.kept import kept, kept_in
+from plait.sources.events.keys import CLAIMED_ADDRESS, CLAIMED_EMAIL, keys_of
 from plait.store import SAME
 
 UNFIT, NUL = re.compile("[\ud800-\udfff\0]"), rb"\u0000"
 MOST_EVENTS = 2_500  # of a batch
-NOT_CONTENT = ("messageId", "sentAt", "receivedAt", "writeKey", "_metadata", "integrations")  # of a retried event
-CONVERTED = ("lead:", "sale:", "reversal:")  # what ids of conversions begin with: a public key can take none of them
 BY_MAPPING = (DEFAULT_CURRENCY, CLAIMED_EMAIL)  # flags that another mapping may take away
 _decode, _encode = msgspec.json.Decoder().decode, msgspec.json.Encoder().encode
 _sorted = msgspec.json.Encoder(order="sorted").encode
@@ -45,18 +44,24 @@ _sorted = msgspec.json.Encoder(order="sorted").encode
 def read_events(envelope: Envelope, mapping: EventMapping) -> Iterator[Row | Quarantined]:
     """Read a request's events in their order: each is a fact's row (the columns of a staged fact) or quarantined."""
     at = datetime.fromtimestamp(envelope.at / 1e6, UTC).replace(tzinfo=None)
+    around = cleaned(envelope.context)
     for place, raw in enumerate(envelope.events):
-        event: object = None
+        event: object = raw
+        reading = Reading({}, envelope, mapping, at, [], envelope.context, around)
         try:
-            event, flags = _parsed(bytes(raw))
+            event, reading.flags = _parsed(bytes(raw))
+            if isinstance(event, dict):
+                reading.event, reading.context = event, _context(event, envelope)
+            _check_key(reading)
             _check_place(place, raw, mapping)
-            yield _fact(Reading(_object(event), envelope, mapping, at, flags, _context(event, envelope)))
+            _check_object(event)
+            yield _fact(reading)
         except Wrong as wrong:
             value = None if wrong.value is None else str(wrong.value)[:500]
-            yield Quarantined(wrong.field, value, wrong.rule, wrong.next_step, _kept(event, raw))
+            yield Quarantined(wrong.field, value, wrong.rule, wrong.next_step, kept(event, reading))
         except Exception:  # an error of ours must not hold up what others have sent
             logging.getLogger(__name__).exception("an event could not be read")
-            yield Quarantined("", None, rules.UNREADABLE, rules.TELL_US, _kept(event, raw))
+            yield Quarantined("", None, rules.UNREADABLE, rules.TELL_US, kept(event, reading))
 
 
 def reread(fact: Mapping[str, Any], mapping: EventMapping) -> Row | None:
@@ -73,26 +78,41 @@ def reread(fact: Mapping[str, Any], mapping: EventMapping) -> Row | None:
     (read,) = read_events(Envelope(at, fact["source"], stored["key"], [raw], stored["type"], context=context), mapping)
     if isinstance(read, Quarantined):
         return None
-    flags = stored.get("flags", "").split()
-    keys = _decode(read["keys"].encode())
+    instants = {name: fact[name] for name in ("id", "occurred_at", "recorded_at")}
+    return _as_known(read, mapping, stored[SAME], stored.get("flags", "").split()) | instants
+
+
+def read_again(refused: str, source: str, mapping: EventMapping) -> Row | Quarantined | None:
+    """Read a refused event's row again, by a mapping that may have changed; None where it does not hold what it takes.
+
+    It is known by the id that it came with, so that it is stored once, however often it is read and sent again.
+    """
+    told = kept_in(refused)
+    if told is None:
+        return None
+    (read,) = read_events(told.envelope(source), mapping)
+    if isinstance(read, Quarantined):
+        return read
+    made_up = read["id"].startswith("r-")
+    known = told.id or ("r-" + sha256(refused.encode()).hexdigest()[:32] if made_up else read["id"])
+    return _as_known(read, mapping, told.same, told.flags.split()) | {"id": known}
+
+
+def _as_known(read: Row, mapping: EventMapping, same: str, flags: list[str]) -> Row:
+    """Give a row that was read again with what only its first reading could tell: `same` and its flags."""
+    keys, detail = _decode(read["keys"].encode()), _decode(read["detail"].encode())
     if CLAIMED_ADDRESS in flags:
         keys = {name: value for name, value in keys.items() if name == mapping.account_key}
-    detail = _decode(read["detail"].encode()) | {SAME: stored[SAME]}
+    detail |= {SAME: same} if same else {}
     told = [*flags, *detail.get("flags", "").split()]
     told = [flag for flag in dict.fromkeys(told) if flag not in BY_MAPPING or flag in detail.get("flags", "").split()]
     detail |= {"flags": " ".join(told)} if told else {}
-    kept = {name: fact[name] for name in ("id", "occurred_at", "recorded_at")}
-    return read | kept | {"keys": _sorted(keys).decode(), "detail": _sorted(detail).decode()}
+    return read | {"keys": _sorted(keys).decode(), "detail": _sorted(detail).decode()}
 
 
-def _kept(event: object, raw: msgspec.Raw) -> str:
-    return _encode(clean(event)).decode() if isinstance(event, dict) else bytes(raw).decode("utf-8", "replace")
-
-
-def _object(event: object) -> Json:
+def _check_object(event: object) -> None:
     if not isinstance(event, dict):
         raise Wrong("", None, rules.NOT_AN_OBJECT, rules.SEND_OBJECT)
-    return event
 
 
 def _parsed(raw: bytes) -> tuple[object, list[str]]:
@@ -124,8 +144,15 @@ def _check_place(place: int, raw: msgspec.Raw, mapping: EventMapping) -> None:
         raise Wrong("", f"{len(memoryview(raw)) // 1024} KiB", rule, rules.SHORTEN_EVENT)
 
 
-def _context(event: object, envelope: Envelope) -> Json:
-    own = event.get("context") if isinstance(event, dict) else None
+def _check_key(reading: Reading) -> None:
+    """Refuse what was sent with another source's key, before all else: that key is not kept to be looked at again."""
+    own, known = reading.event.get("writeKey"), reading.envelope.write_key
+    if own and known and digest_of_key(str(own)) != known:
+        raise Wrong("writeKey", None, rules.KEY_MISMATCH, rules.ONE_KEY)
+
+
+def _context(event: Json, envelope: Envelope) -> Json:
+    own = event.get("context")
     if not isinstance(own, dict):
         return envelope.context
     return {**envelope.context, **own} if envelope.context else own
@@ -135,19 +162,16 @@ def _fact(reading: Reading) -> Row:
     """Read one event."""
     event, envelope = reading.event, reading.envelope
     reading.type = _type(event, envelope)
-    own_key = event.get("writeKey")
-    if own_key and envelope.write_key and digest_of_key(str(own_key)) != envelope.write_key:
-        raise Wrong("writeKey", None, rules.KEY_MISMATCH, rules.ONE_KEY)
     keys, columns, occurred_at = keys_of(reading), columns_of(reading), moment_of(reading)
-    content = _content(event, reading.type)
-    id_ = _id(reading, content)
+    content = content_of(event, reading.type)
+    id_ = id_of(reading, content)
     clean(event)
     if envelope.repaired:
         reading.flags.append("repaired")
-    detail = {"type": reading.type, SAME: sha256(content).hexdigest()[:16], "event": _encode(event).decode()}
+    detail = {"type": reading.type, SAME: same_of(content), "event": _encode(event).decode()}
     detail["key"] = envelope.key
-    if envelope.context:
-        detail["context"] = _encode(envelope.context).decode()
+    if reading.around:
+        detail["context"] = _encode(reading.around).decode()
     if reading.flags:
         detail["flags"] = " ".join(dict.fromkeys(reading.flags))
     return {
@@ -163,8 +187,7 @@ def _fact(reading: Reading) -> Row:
 
 
 def _type(event: Json, envelope: Envelope) -> str:
-    said, stated = event.get("type"), envelope.type
-    kind = str(said or stated or "").lower()
+    said, stated, kind = event.get("type"), envelope.type, said_type(event, envelope)
     if kind == "merge":
         raise Wrong("type", kind, rules.UNSUPPORTED_TYPE, rules.ALIAS_INSTEAD)
     if kind not in TYPES:
@@ -172,22 +195,3 @@ def _type(event: Json, envelope: Envelope) -> str:
     if stated and kind != stated:
         raise Wrong("type", said, rules.TYPE_MISMATCH, rules.ONE_TYPE)
     return kind
-
-
-def _content(event: Json, type_: str) -> bytes:
-    """Give an event's content: what is the same each time that it is sent."""
-    told = {name: value for name, value in event.items() if name not in NOT_CONTENT}
-    told["type"] = type_
-    return _sorted(told)
-
-
-def _id(reading: Reading, content: bytes) -> str:
-    """Give the id by which an event is known for ever: its own, or one made from its content."""
-    own = reading.event.get("messageId")
-    if isinstance(own, str | int) and str(own).strip() and len(str(own)) <= LONGEST_ID:
-        told = str(own).strip()
-        return f"e-{told}" if reading.envelope.key == "web" and told.startswith(CONVERTED) else told
-    if reading.event.get("timestamp") or reading.event.get("originalTimestamp"):
-        return "d-" + sha256(reading.envelope.source.encode() + b"\n" + content).hexdigest()[:32]
-    reading.flags.append("no_dedupe")  # two honest clicks must not become one
-    return "r-" + secrets.token_hex(16)
