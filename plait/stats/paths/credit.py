@@ -1,0 +1,168 @@
+"""Credit: who earned the conversions and the money, by one model, with its interval and what it estimates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from plait.failure import Said, Unfit
+from plait.stats.paths.intervals import Replicates, limits, replicated
+from plait.stats.paths.models import Model, Shares, known_model, rate_strength
+from plait.stats.paths.money import Floats, Ints, adding_up, apportioned
+from plait.stats.paths.response import NothingToCompare
+from plait.stats.paths.statistics import Statistics
+
+VERSION = "1"
+
+
+class NoConversions(Unfit):
+    """There is nothing to share out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """Who earned what, by one model.
+
+    [K] each, in the order of `channels`: `credit` in conversions with `low` and `high`, `value` in whole minor units
+    with its limits (None without money), `effect` (named by `effect_means`, None for rules) with its limits. Limits are
+    None where no interval is known, and stay within 0 and the total: the total is known, how it divides is not.
+    `credit` and `baseline` add up to `conversions`, `value` and `baseline_value` to `total_value`, exactly.
+    `estimates` and `caution` say what the numbers are and are not, `interval` how limits are made, `notes` what else
+    must be known. Everything that decides the numbers is kept: `level`, `seed`, `version`.
+    """
+
+    model: str
+    channels: tuple[str, ...]
+    credit: Floats
+    low: Floats | None
+    high: Floats | None
+    value: Ints | None
+    value_low: Ints | None
+    value_high: Ints | None
+    effect: Floats | None
+    effect_low: Floats | None
+    effect_high: Floats | None
+    effect_means: Said | None
+    baseline: float
+    baseline_value: int
+    conversions: int
+    journeys: int
+    total_value: int
+    left_open: int
+    estimates: Said
+    caution: Said
+    interval: Said | None
+    level: float
+    seed: int | None
+    notes: tuple[Said, ...]
+    version: str = VERSION
+
+
+def credit(
+    statistics: Statistics,
+    model: str = "response",
+    *,
+    level: float = 0.9,
+    interval: str = "auto",
+    replicates: Replicates | None = None,
+) -> Credit:
+    """Share out all conversions and their money by one model.
+
+    `model` is a name of `models.MODELS`. `interval`: auto, blocks, bootstrap, quick (Markov only) or none; `replicates`
+    made before are taken as they are, so that several models share them. Refused: no conversions; what a model needs
+    and the sums have not (NothingToCompare, NoInstants).
+    """
+    chosen = known_model(model)
+    if not statistics.conversions:
+        raise NoConversions(
+            Said("nothing converted, so there is no credit to share; choose another milestone or window.")
+        )
+    total = statistics.total()
+    point = chosen.share(total, None)
+    if replicates is None and interval != "none":
+        replicates = replicated(statistics, interval)
+    spread = _spread(chosen, replicates, point)
+    known = replicates if spread is not None else None
+    method = known.method if known else ""
+    shares, money, effect = (
+        _limits(one, other, method, level)
+        for one, other in (
+            (point.credit, spread.credit if spread else None),
+            (point.value, spread.value if spread else None),
+            (point.effect, spread.effect if spread else None),
+        )
+    )
+    parts = adding_up(float(total.conversions), point.credit[0])
+    value = None if point.value is None else apportioned(total.value, point.value[0])
+    return Credit(
+        model=model,
+        channels=statistics.channels,
+        credit=parts[:-1],
+        low=shares and shares[0][:-1] * total.conversions,
+        high=shares and shares[1][:-1] * total.conversions,
+        value=None if value is None else value[:-1],
+        value_low=money and _whole(money[0][:-1] * total.value),
+        value_high=money and _whole(money[1][:-1] * total.value),
+        effect=None if point.effect is None else point.effect[0],
+        effect_low=effect and effect[0],
+        effect_high=effect and effect[1],
+        effect_means=None if point.effect is None else chosen.effect,
+        baseline=float(parts[-1]),
+        baseline_value=0 if value is None else int(value[-1]),
+        conversions=total.conversions,
+        journeys=total.journeys,
+        total_value=total.value,
+        left_open=total.left_open,
+        estimates=chosen.estimates,
+        caution=chosen.caution,
+        interval=known.says if known else None,
+        level=level,
+        seed=known.seed if known else None,
+        notes=_notes(total, chosen, point, interval=known is not None),
+    )
+
+
+def _whole(column: Floats) -> Ints:
+    return np.rint(column).astype(np.int64)
+
+
+def _spread(model: Model, replicates: Replicates | None, point: Shares) -> Shares | None:
+    """Ask the model about every replicate; None where one of them has nothing to say."""
+    if replicates is None:
+        return None
+    data = replicates.statistics
+    if not data.sets.k.sum(1).all():
+        return None
+    try:
+        return model.share(data, None if point.theta is None else point.theta[0])
+    except NothingToCompare:
+        return None
+
+
+def _limits(point: Floats | None, spread: Floats | None, method: str, level: float) -> tuple[Floats, Floats] | None:
+    """Give lower and upper limits of shares or effects, None where there are none."""
+    if point is None or spread is None:
+        return None
+    low, high = limits(point[0], spread, method, level)
+    return np.maximum(low, min(0.0, float(point.min()))), np.minimum(high, 1.0)
+
+
+def _notes(total: Statistics, model: Model, point: Shares, *, interval: bool) -> tuple[Said, ...]:
+    said = []
+    if total.left_open:
+        said.append(Said("{count} journeys may still convert and are left out.", count=total.left_open))
+    nobody = not total.sets.n[:, ~total.sets.masks.any(1)].any()
+    if model.name == "response" and nobody:
+        said.append(Said("No untouched customers are known, so what would have converted anyway is not told apart."))
+    if total.journeys == total.conversions and model.effect:
+        said.append(
+            Said("No journey without a conversion is known: the model sees who was there, not who made a difference.")
+        )
+    if model.name == "shapley" and point.effect is not None:
+        holes = rate_strength(total, None)[1]
+        if holes:
+            said.append(Said("{count} sets of channels that nobody met alone take the fitted rate.", count=holes))
+    if not interval:
+        said.append(Said("No interval: too few conversions, or one block of customers only."))
+    return tuple(said)
