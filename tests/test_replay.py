@@ -15,9 +15,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 from test_seal import AT, MAPPING, NOW, event, held, ids, received, seal, signed
 
 from plait import desk, inbox, live
+from plait.cli import main
 from plait.delta import DurableTable
 from plait.store import ID_CONFLICT, REJECTS, Store
 
@@ -179,6 +181,21 @@ def test_what_an_older_plait_kept_cannot_be_read_again_and_says_so(tmp_path: Pat
     done = live.replay(tmp_path, "web")
     assert (done.quarantined, done.admitted, done.refused, done.lost) == (3, 1, 2, 2)
     assert len(rules(tmp_path)) == 2
+
+
+def test_the_command_says_what_came_in(tmp_path: Path) -> None:
+    def replayed() -> str:
+        return CliRunner().invoke(main, ["--home", str(tmp_path), "source", "replay", "web"]).output
+
+    assert replayed() == "nothing that web has sent is stored; `plait sources` shows what is\n"
+    received(tmp_path, 1, [large(1), large(2), large(3, userId=None)])
+    seal(tmp_path)
+    live.map_events(tmp_path, "web", ROOM)
+    assert replayed() == "3 events had been refused: 2 came in, 1 stay refused\n"
+    assert replayed().splitlines() == [
+        "2 events were read again: 0 changed",
+        "1 events had been refused: 0 came in, 1 stay refused",
+    ]
 
 
 def test_no_event_can_be_kept_so_that_it_passes_for_a_servers(tmp_path: Path) -> None:

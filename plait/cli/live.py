@@ -91,17 +91,23 @@ def source_map(home: Path, name: str, mapping: Path) -> None:
 @click.argument("name")
 @click.pass_obj
 def source_replay(home: Path, name: str) -> None:
-    """Read the stored events of source NAME again by its present mapping, so that it holds for the past too."""
+    """Read the events of source NAME again by its present mapping, so that it holds for the past too.
+
+    Refused events are read again as well: those that are facts now come in.
+    """
     from plait import live
 
     with plainly():
         done = live.replay(home, name)
-    if not done.events:
+    if not done.events and not done.quarantined:
         click.echo(f"nothing that {name} has sent is stored; `plait sources` shows what is")
-        return
-    click.echo(f"{done.events} events were read again: {done.changed} changed")
+    if done.events:
+        click.echo(f"{done.events} events were read again: {done.changed} changed")
     if done.unfit:
         click.echo(f"{done.unfit} stay as they were: their new kind needs a field that they do not have")
+    if done.quarantined:
+        said = f"{done.quarantined} events had been refused: {done.admitted} came in, {done.refused} stay refused"
+        click.echo(f"{said}, {done.lost} of them kept too little to be read again" if done.lost else said)
 
 
 @click.command()

@@ -270,6 +270,28 @@ def test_the_past_is_read_again_by_the_saved_mapping(client_of: ClientOf, empty:
     assert AuditEntry.objects.filter(action="data.replay", subject="shop").exists()
 
 
+def test_refused_events_come_in_and_leave_the_lists(client_of: ClientOf, empty: Path) -> None:
+    """Two are over the limit until it is raised; one names nobody."""
+    sources.add("shop", sort="server")
+    large = SIGNED_UP | {"properties": {"notes": "x" * 40_000}}
+    come_in(empty, "shop", [large | {"messageId": "1"}, large | {"messageId": "2"}, {"type": "page", "messageId": "3"}])
+    owner = client_of("ida")
+    page = text(owner, "/data/refused/?source=shop")
+    assert "3 rows broke a rule" in page
+    assert '"received_at": "' in page
+    live.map_events(empty, "shop", "most_kib = 64")
+    owner.post("/data/live/shop/replay/")
+    job = Job.objects.get()
+    jobs.carry_out(job.pk)
+    told = text(owner, f"/jobs/{job.pk}/")
+    assert "0 events read again." in told
+    assert "3 events had been refused. 2 of them came in and are stored now." in told
+    assert '<a href="/data/refused/?source=shop">1 stays refused.</a>' in told
+    assert "cannot be read again" not in told
+    assert "1 row broke a rule" in text(owner, "/data/refused/?source=shop")
+    assert [(group.rule, group.rows) for group in desk.refused_groups(empty)] == [("no userId and no anonymousId", 1)]
+
+
 def test_a_mapping_that_was_broken_by_hand_is_told(client_of: ClientOf, empty: Path) -> None:
     sources.add("shop", sort="server")
     (empty / "live").mkdir()

@@ -152,7 +152,7 @@ def mapping(request: HttpRequest, user: User, name: str) -> HttpResponse:
 
 @_sent
 def replay(_request: HttpRequest, user: User, name: str) -> HttpResponse:
-    """Begin the job that reads a source's stored events again by its present mapping."""
+    """Begin the job that reads a source's events, stored and refused, again by its present mapping."""
     get_object_or_404(LiveSource, name=name)
     return redirect("job", jobs.start_replay(name, user).pk)
 

@@ -75,7 +75,7 @@ def carry_out(number: int) -> None:
 
 
 def start_replay(source: str, owner: User) -> Job:
-    """Make the job that reads a live source's stored events again."""
+    """Make the job that reads a live source's events, stored and refused, again."""
     with transaction.atomic():
         job = Job.objects.create(kind="replay", owner=owner, title=source)
         record(owner, "data.replay", source)
@@ -211,7 +211,7 @@ def _now() -> datetime:
 
 
 def _replay(job: Job, _watch: Watch) -> Report:
-    """Read a live source's stored events again by its present mapping; the job is named after the source."""
+    """Read a live source's events again by its present mapping; the job is named after the source."""
     return _plain(asdict(live.replay(settings.HOME, job.title)))
 
 
