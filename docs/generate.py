@@ -76,3 +76,7 @@ def _measure_lines(measure: Measure) -> list[str]:
 if __name__ == "__main__":
     (HERE / "kinds.md").write_text(kinds_page(), "utf-8")
     (HERE / "measures.md").write_text(measures_page(), "utf-8")
+    import back_test
+
+    if back_test.DATA.exists():
+        back_test.write()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from plait.stats.clv.simulate import simulate_occasions, simulate_purchases, sim
 from plait.stats.clv.special import Array, hypergeometric
 from plait.stats.clv.value import Forecast, ModelError, Plan, Spend, predict, total_purchases, total_value
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
+DATA, DOCS = Path(__file__).parents[2] / "shared" / "data", Path(__file__).parents[1] / "docs"
 CDNOW = (0.24259291, 4.41353156, 0.79288615, 2.42575344)
 SPEND = (6.24880, 3.74459, 15.44775)
 TRUTH = {"bg-nbd": (0.6, 4.0, 0.9, 2.5), "mbg-nbd": (0.8, 5.0, 0.9, 2.0)}
@@ -159,6 +160,14 @@ class TestCdnow:
         assert blind.high < 19_684 < told.high
         assert told.high - told.value == pytest.approx(3_350, rel=0.01)
         assert back_test(purchases, "mbg-nbd", origin=272, until=545).expected == pytest.approx(15_933.6, abs=0.05)
+
+    def test_the_back_test_of_the_page_is_up_to_date(self) -> None:
+        spec = importlib.util.spec_from_file_location("back_test", DOCS / "back_test.py")
+        assert spec
+        assert spec.loader
+        generator = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(generator)
+        assert generator.section() in (DOCS / "value.md").read_text("utf-8"), "run `make docs`"
 
     def test_contracts_of_a_telephone_company(self) -> None:
         query = """

@@ -20,6 +20,7 @@ from plait.cli.links import code, link
 from plait.cli.live import collect, source
 from plait.cli.people import user
 from plait.cli.plainly import JSON, Misuse, Refusal, now, plainly
+from plait.cli.value import value
 
 if TYPE_CHECKING:
     from plait.measure import Measure, Option
@@ -354,7 +355,7 @@ def _progress(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None
         yield report
 
 
-for command in (code, collect, link, source, user):
+for command in (code, collect, link, source, user, value):
     main.add_command(command)
 
 if __name__ == "__main__":
