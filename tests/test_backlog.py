@@ -17,6 +17,7 @@ from plait.store import LOADS, Store
 from plait.timeline import open_timeline
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
+LATER = "2026-11-03T00:00:00"
 Wait = tuple[str, int, str, str]  # source, events, from when, until when
 
 
@@ -63,7 +64,7 @@ def test_the_most_that_waited_at_once_on_each_day(tmp_path: Path) -> None:
 
 
 def test_what_waits_to_the_last_second_of_a_day_stands_on_that_day_alone(tmp_path: Path) -> None:
-    waited(tmp_path, [("web", 5, "2026-11-01T23:59:58", "2026-11-01T23:59:59.500"), ("web", 2, *["2026-11-03"] * 2)])
+    waited(tmp_path, [("web", 5, "2026-11-01T23:59:58", "2026-11-01T23:59:59.500"), ("web", 2, LATER, LATER)])
     assert told(tmp_path) == [(date(2026, 11, 1), "web", 5, 1.0)], "the other one did not wait"
 
 
