@@ -271,6 +271,18 @@ def test_another_sources_key_in_an_event_is_refused() -> None:
     assert "theirs" not in refused(track(writeKey="theirs"), write_key=mine).event
 
 
+def test_the_senders_address_and_secrets_are_kept_nowhere() -> None:
+    """Neither of the event nor of the batch's own context, be it a fact or not; a claim in the address is still seen."""
+    around = {"ip": "192.0.2.7", "page": {"url": "https://a.example/?ajs_uid=boss&token=t0ken&x=1"}, "locale": "fr"}
+    row = read(track(), context=around)
+    wrong = refused(track(userId=None), context=around)
+    for kept in (row["detail"], wrong.event):
+        assert not [secret for secret in ("192.0.2.7", "boss", "t0ken") if secret in kept]
+        assert "claimed_address" in kept
+        assert "x=1" in kept
+    assert around["ip"], "what is shared by the events of a batch stays as it is while they are read"
+
+
 def test_one_bad_event_harms_no_other() -> None:
     told = list(read_events(envelope(track(messageId="a"), 5, {"type": "track"}, track(messageId="b")), WEB))
     assert [isinstance(one, Quarantined) for one in told] == [False, True, True, False]
