@@ -272,7 +272,7 @@ def test_another_sources_key_in_an_event_is_refused() -> None:
 
 
 def test_the_senders_address_and_secrets_are_kept_nowhere() -> None:
-    """Neither of the event nor of the batch's own context, be it a fact or not; a claim in the address is still seen."""
+    """Those of the batch's context neither, of a fact or of none; that an address makes a claim is still seen."""
     around = {"ip": "192.0.2.7", "page": {"url": "https://a.example/?ajs_uid=boss&token=t0ken&x=1"}, "locale": "fr"}
     row = read(track(), context=around)
     wrong = refused(track(userId=None), context=around)
