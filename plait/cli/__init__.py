@@ -18,6 +18,7 @@ import click
 from plait import __version__
 from plait.cli.links import code, link
 from plait.cli.live import collect, source
+from plait.cli.paths import paths
 from plait.cli.people import user
 from plait.cli.plainly import JSON, Misuse, Refusal, now, plainly
 from plait.cli.value import value
@@ -355,7 +356,7 @@ def _progress(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None
         yield report
 
 
-for command in (code, collect, link, source, user, value):
+for command in (code, collect, link, paths, source, user, value):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def counted(journeys: Journeys, half_life: float = HALF_LIFE) -> Statistics:
     `half_life` is that of the rule decay in days. Pairs of touches (order 2) are counted for up to 40 channels.
     Aggregated paths (one block) are kept for intervals.
     """
-    order = 2 if len(journeys.channels) <= PAIRS else 1
+    order = order_for(len(journeys.channels))
     kept = journeys if journeys.blocks == 1 else None
     return Statistics(
         journeys.channels,
@@ -120,6 +120,11 @@ def count_sets(journeys: Journeys) -> Sets:
 
 
 # -- steps from touch to touch
+
+
+def order_for(channels: int) -> int:
+    """Give the highest order of steps that is counted."""
+    return 2 if channels <= PAIRS else 1
 
 
 def states_of(channels: int, order: int) -> int:

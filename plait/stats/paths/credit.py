@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from plait.failure import Said, Unfit
+from plait.stats.paths import response
 from plait.stats.paths.intervals import Replicates, limits, replicated
 from plait.stats.paths.models import Model, Shares, known_model, rate_strength
 from plait.stats.paths.money import Floats, Ints, adding_up, apportioned
@@ -14,6 +15,7 @@ from plait.stats.paths.response import NothingToCompare
 from plait.stats.paths.statistics import Statistics
 
 VERSION = "1"
+MOST_WORK = 2e11  # multiplications of one step of all replicates: some ten seconds
 
 
 class NoConversions(Unfit):
@@ -93,6 +95,8 @@ def credit(
             (point.effect, spread.effect if spread else None),
         )
     )
+    if shares and point.theta is not None:
+        shares = shares[0], np.maximum(shares[1], _bound_highs(total, point.theta[0], level))
     parts = adding_up(float(total.conversions), point.credit[0])
     value = None if point.value is None else apportioned(total.value, point.value[0])
     return Credit(
@@ -132,7 +136,8 @@ def _spread(model: Model, replicates: Replicates | None, point: Shares) -> Share
     if replicates is None:
         return None
     data = replicates.statistics
-    if not data.sets.k.sum(1).all():
+    work = len(data.sets.masks) * len(data.channels) ** 2 * data.blocks
+    if not data.sets.k.sum(1).all() or (model.name == "response" and work > MOST_WORK):
         return None
     try:
         return model.share(data, None if point.theta is None else point.theta[0])
@@ -146,6 +151,27 @@ def _limits(point: Floats | None, spread: Floats | None, method: str, level: flo
         return None
     low, high = limits(point[0], spread, method, level)
     return np.maximum(low, min(0.0, float(point.min()))), np.minimum(high, 1.0)
+
+
+def _bound_highs(total: Statistics, theta: Floats, level: float) -> Floats:
+    """Give the largest share that the data allow each channel without any effect found [K + 1], 0 for the others.
+
+    Draws of the same customers cannot tell: a channel that never helped helps in none of them. The limit is that of the
+    profile likelihood, the credit that of its hazard there.
+    """
+    from scipy.special import ndtri
+
+    sets, size = total.sets, len(total.channels)
+    member = sets.members(size)
+    rows = response.design(member, baseline=len(theta) > size)
+    n, k = sets.n[0].astype(np.float64), sets.k[0].astype(np.float64)
+    highs = np.zeros(size + 1)
+    for channel in np.flatnonzero(theta[:size] <= 0):
+        lifted = theta.copy()
+        lifted[channel] = response.profile_limit(rows, n, k, theta, int(channel), ndtri((1 + level) / 2) ** 2 / 2)
+        base = lifted[size] if len(theta) > size else 0.0
+        highs[channel] = response.credits_of(lifted[None, :size], member, k[None], base)[0, channel] / k.sum()
+    return highs
 
 
 def _notes(total: Statistics, model: Model, point: Shares, *, interval: bool) -> tuple[Said, ...]:
@@ -164,5 +190,7 @@ def _notes(total: Statistics, model: Model, point: Shares, *, interval: bool) ->
         if holes:
             said.append(Said("{count} sets of channels that nobody met alone take the fitted rate.", count=holes))
     if not interval:
-        said.append(Said("No interval: too few conversions, or one block of customers only."))
+        said.append(
+            Said("No interval: too few conversions, one block of customers only, or too many channels for replicates.")
+        )
     return tuple(said)

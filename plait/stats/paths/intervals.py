@@ -10,7 +10,7 @@ import numpy as np
 
 from plait.failure import Said
 from plait.stats.paths import markov
-from plait.stats.paths.counting import set_places, states_at, states_of, touched
+from plait.stats.paths.counting import order_for, set_places, states_at, states_of, touched
 from plait.stats.paths.journeys import Journeys
 from plait.stats.paths.money import Floats, Ints
 from plait.stats.paths.rules import RULES, weights
@@ -25,6 +25,8 @@ SEED = 20_251_122
 MOST_PATHS = 50_000  # rows up to which each replicate draws every path anew
 THINNED = 20  # blocks into which the journeys of more rows are dealt out
 CELLS = 4_000_000
+MOST_CELLS = 40_000_000  # of the tables of all replicates
+FEWEST = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ def replicated(
     if paths is None:
         return None
     if method == "bootstrap" or (method == "auto" and len(paths) <= MOST_PATHS):
-        size = size or REPLICATES
+        cells = states_of(len(paths.channels), order_for(len(paths.channels))) * (len(paths.channels) + 2)
+        size = size or max(FEWEST, min(REPLICATES, MOST_CELLS // cells))
         return Replicates("bootstrap", reweighted(paths, poisson(paths, size, seed), size), seed)
     size = size or THINNED
     return Replicates("blocks", reweighted(paths, dealt(paths, size, seed), size).without_each_block(), seed)
@@ -119,7 +122,7 @@ def reweighted(paths: Journeys, draws: Iterator[tuple[Ints, Ints]], size: int) -
 
     A path's money follows its conversions: what is known of it is their sum.
     """
-    order = 2 if len(paths.channels) <= ORDER_2 else 1
+    order = order_for(len(paths.channels))
     masks, own = _set_matrix(paths)
     steps, end = _step_matrix(paths, order)
     names, shares = _rule_matrix(paths)
@@ -143,9 +146,6 @@ def reweighted(paths: Journeys, draws: Iterator[tuple[Ints, Ints]], size: int) -
     return Statistics(
         paths.channels, Sets(masks, *whole[:3]), Transitions(order, *whole[3:]), RuleSums(names, *by_rule)
     )
-
-
-ORDER_2 = 20  # channels up to which replicates hold pairs of touches: 500 tables of K^3 cells
 
 
 def _sparse(row: Ints, column: Ints, weight: Floats | Ints, shape: tuple[int, int]) -> csr_array:

@@ -20,6 +20,10 @@ class UnknownModel(Misused):
     """Somebody asked for a model that nobody has defined."""
 
 
+class TooManyChannels(Unfit):
+    """A model looks at pairs of channels, and there are too many."""
+
+
 class NoInstants(Unfit):
     """A rule asks when the touches were, and nobody knows."""
 
@@ -106,8 +110,8 @@ def _markov(order: int) -> Callable[[Statistics, Floats | None], Shares]:
         if steps is not None and order == 1:
             steps = steps.first_order()
         if steps is None or steps.order != order:
-            raise UnfitStatistics(
-                Said("steps of order {order} were not counted; that takes up to 20 channels.", order=order)
+            raise TooManyChannels(
+                Said("steps of order {order} were not counted; that takes up to 40 channels.", order=order)
             )
         effect, _ = markov.removal_effects(steps.counts, order=order)
         money = effect

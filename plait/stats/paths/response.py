@@ -13,7 +13,9 @@ from plait.stats.paths.statistics import Bools
 LARGEST = 20.0  # a hazard of 20 converts all but two in a billion: more cannot be told apart
 STEPS, HALVINGS = 100, 40
 CLOSE = 1e-10
-TINY = 1e-300
+NUDGE = 1e-3
+DROP = 1.6448536269514722**2 / 2  # below the top of the log-likelihood: one-sided 95 %
+TINY = 1e-100
 CELLS = 4_000_000  # numbers that are held at a time
 
 
@@ -51,7 +53,8 @@ def log_likelihood(theta: Floats, rows: Floats, n: Floats, k: Floats) -> Floats:
     """Give sum of k ln p - (n - k) eta, with eta = `rows` theta and p = 1 - e^-eta; for [R, C], [R, M] gives [R]."""
     eta = theta @ rows.T
     chance = np.maximum(-np.expm1(-eta), TINY)
-    return np.asarray((k * np.log(chance) - (n - k) * eta).sum(-1))
+    height = (k * np.log(chance) - (n - k) * eta).sum(-1)
+    return np.where(((eta <= 0) & (k > 0)).any(-1), -np.inf, height)  # what has happened cannot be impossible
 
 
 def fitted(rows: Floats, n: Ints | Floats, k: Ints | Floats, start: Floats | None = None) -> Floats:
@@ -59,7 +62,8 @@ def fitted(rows: Floats, n: Ints | Floats, k: Ints | Floats, start: Floats | Non
 
     P(convert | S) = 1 - exp(-eta_S), eta_S = theta_0 + sum of theta_c over S, theta >= 0. The log-likelihood is
     concave; projected Newton from one start (`start` [C], or all hazards equal): coordinates at 0 that would fall are
-    held, steps are halved until it rises. `rows` [M, C], `n`, `k` [R, M]. Refused: nobody converted, or everybody.
+    held, steps are halved until it rises. Channels that are only met together are one, and share equally. `rows`
+    [M, C], `n`, `k` [R, M]. Refused: nobody converted, or everybody.
     """
     n, k = np.asarray(n, np.float64), np.asarray(k, np.float64)
     some, all_ = k.sum(1) > 0, k.sum(1) >= n.sum(1)
@@ -70,12 +74,15 @@ def fitted(rows: Floats, n: Ints | Floats, k: Ints | Floats, start: Floats | Non
     if start is None:
         rate = k.sum(1) / n.sum(1)
         start = (-np.log1p(-rate) / np.maximum(n @ rows.sum(1) / n.sum(1), TINY))[:, None]
-    theta = np.broadcast_to(start, (len(n), rows.shape[1])).astype(np.float64).copy()
+    begin = np.broadcast_to(start, (len(n), rows.shape[1])).astype(np.float64)
+    kinds, kind, twins = np.unique(rows, axis=1, return_inverse=True, return_counts=True)
+    theta = np.stack([begin[:, kind == one].sum(1) for one in range(len(twins))], 1)
     a_time = max(1, CELLS // len(rows))
     for low in range(0, len(n), a_time):
         part = slice(low, low + a_time)
-        theta[part] = _climb(theta[part], rows, n[part], k[part])
-    return theta
+        impossible = ((theta[part] @ kinds.T <= 0) & (k[part] > 0)).any(1, keepdims=True)
+        theta[part] = _climb(np.where(impossible, np.maximum(theta[part], NUDGE), theta[part]), kinds, n[part], k[part])
+    return np.asarray((theta / twins)[:, kind])
 
 
 def _climb(theta: Floats, rows: Floats, n: Floats, k: Floats) -> Floats:
@@ -107,7 +114,7 @@ def slopes(theta: Floats, rows: Floats, n: Floats, k: Floats) -> tuple[Floats, F
     left = np.exp(-eta)
     chance = np.maximum(-np.expm1(-eta), TINY)
     gradient = (k * left / chance - (n - k)) @ rows
-    weight = k * left / chance / np.maximum(chance, 1e-150)
+    weight = k * left / chance / chance
     size = rows.shape[1]
     if rows.size * size <= CELLS:
         information = (weight @ (rows[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)).reshape(-1, size, size)
@@ -117,7 +124,7 @@ def slopes(theta: Floats, rows: Floats, n: Floats, k: Floats) -> tuple[Floats, F
 
 
 def _newton(gradient: Floats, information: Floats, free: Bools) -> Floats:
-    """Solve for the step of the free coordinates; a ridge of 1e-12 keeps twins of one channel apart equally."""
+    """Solve for the step of the free coordinates; a ridge of 1e-12 where their sum alone can be told."""
     size = gradient.shape[1]
     both = free[:, :, None] & free[:, None, :]
     scale = np.maximum(np.einsum("rcc->rc", information).max(1), TINY)
@@ -134,7 +141,7 @@ def _rise(here: Floats, step: Floats, height: Floats, rows: Floats, n: Floats, k
     for _ in range(HALVINGS):
         tried = np.clip(here[todo] + size * step[todo], 0, LARGEST)
         reached = log_likelihood(tried, rows, n[todo], k[todo])
-        good = reached > height[todo]
+        good = reached >= height[todo] - 1e-13 * np.abs(height[todo])  # at the top rounding decides
         there[todo[good]], top[todo[good]] = tried[good], reached[good]
         todo, size = todo[~good], size / 2
         if not len(todo):
@@ -167,10 +174,10 @@ def described(member: Bools, n: Ints, k: Ints) -> Response:
     )  # fmt: skip
 
 
-def profile_limit(rows: Floats, n: Floats, k: Floats, theta: Floats, column: int, drop: float = 1.3527717) -> float:
+def profile_limit(rows: Floats, n: Floats, k: Floats, theta: Floats, column: int, drop: float = DROP) -> float:
     """Give the largest hazard of one column at which the others can still explain the data nearly as well.
 
-    Nearly: the log-likelihood is at most `drop` below its top (1.3528 = 1.645^2 / 2, one-sided 95 %). Bisection; the
+    Nearly: the log-likelihood is at most `drop` below its top (z^2 / 2, for one-sided 95 % 1.645^2 / 2). Bisection; the
     others are fitted anew at each try.
     """
     top = float(log_likelihood(theta, rows, n, k))
@@ -182,7 +189,7 @@ def profile_limit(rows: Floats, n: Floats, k: Floats, theta: Floats, column: int
     low, high = float(theta[column]), max(2 * float(theta[column]), 1e-4)
     while top - at(high) < drop and high < LARGEST:
         low, high = high, high * 2
-    for _ in range(40):
+    for _ in range(25):
         middle = (low + high) / 2
         low, high = (middle, high) if top - at(middle) < drop else (low, middle)
     return (low + high) / 2
@@ -239,4 +246,5 @@ def credits_of(theta: Floats, member: Bools, worth: Floats, baseline: Floats | f
     chance = chances(theta, member, baseline)
     weight = np.divide(worth, chance, out=np.zeros_like(chance), where=chance > 0)
     parts = effects(theta, member, weight, baseline)
-    return np.column_stack([parts, np.maximum(worth.sum(1) - parts.sum(1), 0)])
+    own = -np.expm1(-np.asarray(baseline, np.float64)) * weight.sum(1)
+    return np.column_stack([parts, own + np.where(chance > 0, 0, worth).sum(1)])

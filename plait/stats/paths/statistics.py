@@ -255,7 +255,8 @@ def from_counts(
     numbers out of range, and tables that count different conversions.
     """
     size = len(channels)
-    masks, place = distinct(np.asarray(sets.key).astype(np.uint64).reshape(len(sets.block), -1))
+    key = np.asarray(sets.key).astype(np.uint64)
+    masks, place = distinct(key[:, None] if key.ndim == 1 else key)
     cell = (blocks, len(masks))
 
     def added(column: Floats | Whole | None, flat: Ints, shape: tuple[int, ...], scale: int = 1) -> Ints:
