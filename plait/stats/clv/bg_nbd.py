@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from plait.stats.clv.fit import Fit, Model, Surface, maximise, refuse_few
+from plait.stats.clv.fit import Fit, Model, Rough, Surface, maximise, refuse_few
 from plait.stats.clv.rows import Rows
-from plait.stats.clv.special import Array, Index, digamma, inner, log_beta, log_gamma, sums_by
+from plait.stats.clv.special import Array, Index, different, digamma, inner, log_beta, log_gamma, sums_by
 
 NAMES = ("r", "alpha", "a", "b")
 MODELS = {"bg-nbd": 0.0, "mbg-nbd": 1.0}  # the chances to leave before the first repeat purchase
+TINY = 1e-300
 ENOUGH_ROWS = 10_000  # to find the hill; the top is climbed on all rows
 
 
@@ -37,7 +38,8 @@ def _fit(rows: Rows, name: str) -> Fit:
     rate = inner(rows.weight, rows.x) / inner(rows.weight, rows.age)
     scale = 1.0 / rate
     starts = [(r, r * scale, a, b) for r, a, b in ((0.3, 0.8, 2.5), (1.0, 0.5, 4.0), (0.6, 1.5, 1.5), (2.0, 0.2, 6.0))]
-    rough = surface(rows.thinned(ENOUGH_ROWS), name) if rows.x.size > 3 * ENOUGH_ROWS else None
+    part = rows.thinned(ENOUGH_ROWS) if rows.x.size > 3 * ENOUGH_ROWS else None
+    rough = None if part is None else Rough(surface(part, name), float(part.weight.sum()))
     model = Model(name, NAMES, (1.0, scale, 1.0, 1.0))
     return maximise(model, surface(rows, name), starts, customers=rows.customers, rough=rough)
 
@@ -48,14 +50,12 @@ def surface(rows: Rows, name: str) -> Surface:
     Gamma functions are taken of the different `x` only, logs of the different times only.
     """
     shift, weight = MODELS[name], rows.weight
-    x, x_of = np.unique(rows.x, return_inverse=True)
-    age, age_of = np.unique(rows.age, return_inverse=True)
-    t_x, t_x_of = np.unique(rows.t_x, return_inverse=True)
+    (x, x_of), (age, age_of), (t_x, t_x_of) = (different(one) for one in (rows.x, rows.age, rows.t_x))
     n_x = sums_by(x_of, weight)
     n_age_x = sums_by(age_of, weight * rows.x)
     n_age = sums_by(age_of, weight)
     may_leave = np.flatnonzero(rows.x > 0) if shift == 0 else np.arange(rows.x.size)
-    leaver = Leavers(rows.x[may_leave], weight[may_leave], x_of[may_leave], age_of[may_leave], t_x_of[may_leave])
+    leaver = Leavers(x, weight[may_leave], x_of[may_leave], age_of[may_leave], t_x_of[may_leave])
     total = float(weight.sum())
 
     def at(parameters: Array) -> tuple[float, Array]:
@@ -91,18 +91,21 @@ class Leavers:
     ) -> tuple[float, Array]:
         """Give the log-likelihood and the gradient that these rows add."""
         r, _, a, b = (float(one) for one in parameters)
-        size, still = r + self.x, b + self.x + shift - 1.0
+        size, still = r + self.x, np.maximum(b + self.x + shift - 1.0, TINY)
         longer = log_age[self.age_of] - log_t_x[self.t_x_of]
-        odds = np.log(a / still) + size * longer
+        odds = longer * size[self.x_of]
+        odds += np.log(a / still)[self.x_of]
         shrunk = np.exp(-np.abs(odds))
         height = inner(self.weight, np.maximum(odds, 0.0) + np.log1p(shrunk))
         left = self.weight * np.where(odds > 0, 1.0, shrunk) / (1.0 + shrunk)
+        by_x = sums_by(self.x_of, left, self.x.size)
+        by_time = by_age[self.age_of] - by_t_x[self.t_x_of]
         return height, np.array(
             [
                 inner(left, longer),
-                inner(left * size, by_age[self.age_of] - by_t_x[self.t_x_of]),
-                float(left.sum()) / a,
-                -inner(left, 1.0 / still),
+                inner(size, sums_by(self.x_of, left * by_time, self.x.size)),
+                float(by_x.sum()) / a,
+                -inner(by_x, 1.0 / still),
             ]
         )
 
@@ -113,5 +116,5 @@ def alive(parameters: Array, rows: Rows, name: str) -> Array:
     shift = MODELS[name]
     longer = np.log((alpha + rows.age) / (alpha + rows.t_x))
     with np.errstate(divide="ignore", over="ignore"):
-        odds = (a / np.maximum(b + rows.x + shift - 1.0, 1e-300)) * np.exp((r + rows.x) * longer)
+        odds = (a / np.maximum(b + rows.x + shift - 1.0, TINY)) * np.exp((r + rows.x) * longer)
     return np.where((rows.x > 0) | (shift > 0), 1.0 / (1.0 + odds), 1.0)

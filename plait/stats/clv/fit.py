@@ -18,7 +18,6 @@ LIMIT = np.log(
 VAGUE = 5.0  # a standard error of a log beyond which nothing is known of a parameter
 LEAST_REPEATS = 30
 NOTHING = 1e-9  # a step in logs, or what is left to climb in log-likelihood, that changes no digit
-NEAR = 1e-3  # a step in logs after which the curvature is the same
 
 Surface = Callable[[Array], tuple[float, Array]]  # parameters to log-likelihood and its gradient
 
@@ -75,20 +74,30 @@ class Model:
     scales: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Rough:
+    """The surface of a part of the rows, and how many customers they stand for: enough to find the hill."""
+
+    surface: Surface
+    customers: float
+
+
 def maximise(
-    model: Model, surface: Surface, starts: Sequence[Sequence[float]], *, customers: int, rough: Surface | None = None
+    model: Model, surface: Surface, starts: Sequence[Sequence[float]], *, customers: int, rough: Rough | None = None
 ) -> Fit:
     """Find the parameters under which the data are likeliest.
 
-    BFGS from every one of `starts`, on `rough` where one is given (part of the rows: only to find the hill), then
-    Newton's steps on `surface` until they change nothing. The curvature, by central differences of the exact gradient,
+    BFGS from every one of `starts`, on `rough` where one is given, then Newton's steps on `surface` until they change
+    nothing. The curvature, by central differences of the exact gradient,
     gives the standard errors. Refused when a parameter runs away or the curvature leaves it open.
     """
-    logs = _climb(_in_logs(rough or surface), [np.log(start) for start in starts], customers)
+    hill = _in_logs(surface if rough is None else rough.surface)
+    logs = _climb(hill, [np.log(start) for start in starts], customers if rough is None else rough.customers)
     _refuse_bounds(model, logs)
+    curvature = _curvature(hill, logs)
     if rough is not None:
-        logs = _climb(_in_logs(surface), [logs], customers, loosely=True)
-    logs, curvature = _polish(_in_logs(surface), logs)
+        curvature = curvature * (customers / rough.customers)
+    logs, curvature = _polish(_in_logs(surface), logs, curvature)
     _refuse_bounds(model, logs)
     covariance = _covariance(model, curvature)
     values, errors = np.exp(logs), np.sqrt(np.diag(covariance))
@@ -114,7 +123,7 @@ def _in_logs(surface: Surface) -> Surface:
     return of_logs
 
 
-def _climb(surface: Surface, starts: Sequence[Array], customers: int, *, loosely: bool = False) -> Array:
+def _climb(surface: Surface, starts: Sequence[Array], customers: float) -> Array:
     """Give the highest place that BFGS reaches from any of the starts."""
     from scipy.optimize import minimize
 
@@ -122,32 +131,43 @@ def _climb(surface: Surface, starts: Sequence[Array], customers: int, *, loosely
         height, gradient = surface(logs)
         return -height / customers, -gradient / customers
 
-    options = {"gtol": 1e-4 if loosely else 1e-6, "maxiter": 300}
+    options = {"gtol": 1e-6, "maxiter": 300}
     ends = [minimize(down, start, jac=True, method="BFGS", options=options) for start in starts]
     best = min(ends, key=lambda end: float(end.fun) if np.isfinite(end.fun) else np.inf)
     return np.asarray(best.x, np.float64)
 
 
-def _polish(surface: Surface, logs: Array, *, most: int = 25) -> tuple[Array, Array]:
-    """Take Newton's steps to the top; give the place and the curvature there (minus the Hessian)."""
+def _polish(surface: Surface, logs: Array, curvature: Array, *, most: int = 50) -> tuple[Array, Array]:
+    """Take Newton's steps to the top; give the place and the curvature there (minus the Hessian).
+
+    A curvature is kept as long as it makes each step a quarter of the one before: to look at it costs eight steps.
+    """
     height, gradient = surface(logs)
-    curvature = _curvature(surface, logs)
+    before = np.inf
     for _ in range(most):
         if not _positive(curvature):
             break
-        step = np.linalg.solve(curvature, gradient)
-        gain = float(step @ gradient)
-        if gain < NOTHING:
+        step: Array = np.linalg.solve(curvature, gradient).astype(np.float64)
+        if float(step @ gradient) < NOTHING:
             break
-        while True:
-            reached, slope = surface(logs + step)
-            if reached >= height or float(np.abs(step).max()) < NOTHING:
-                break
-            step = step / 2
-        small = float(np.abs(step).max()) < NEAR
+        step, reached, slope = _uphill(surface, logs, step, height)
+        size = float(np.abs(step).max())
         logs, height, gradient = logs + step, reached, slope
-        curvature = curvature if small else _curvature(surface, logs)
+        if size < NOTHING:
+            break
+        if size > before / 4:
+            curvature = _curvature(surface, logs)
+        before = size
     return logs, _curvature(surface, logs)
+
+
+def _uphill(surface: Surface, logs: Array, step: Array, height: float) -> tuple[Array, float, Array]:
+    """Halve a step until it leads up; give it, and the height and gradient where it leads."""
+    while True:
+        reached, slope = surface(logs + step)
+        if reached >= height or float(np.abs(step).max()) < NOTHING:
+            return step, reached, slope
+        step = step / 2
 
 
 def _curvature(surface: Surface, logs: Array) -> Array:

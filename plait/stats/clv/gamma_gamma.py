@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from plait.failure import Said, Unfit
-from plait.stats.clv.fit import Fit, Model, Surface, maximise, refuse_few
+from plait.stats.clv.fit import Fit, Model, Rough, Surface, maximise, refuse_few
 from plait.stats.clv.special import Array, digamma, log_gamma
 
 NAMES = ("p", "q", "gamma")
 NAME = "gamma-gamma"
 MOST_CORRELATION = 0.3
+ENOUGH = 10_000  # customers to find the hill; the top is climbed with all
 
 
 class SpendFollowsFrequency(Unfit, ValueError):
@@ -44,7 +45,10 @@ def fit_gamma_gamma(valued: Array, spend: Array, *, forced: bool = False) -> Fit
         )
     middle = float(mean.mean())
     starts = [(p, q, middle * (q - 1.0) / p) for p, q in ((2.0, 3.0), (6.0, 4.0), (1.0, 8.0), (20.0, 2.0))]
-    fit = maximise(Model(NAME, NAMES, (1.0, 1.0, middle)), surface(x, mean), starts, customers=int(x.size))
+    part = slice(None, None, max(1, x.size // ENOUGH))
+    rough = Rough(surface(x[part], mean[part]), float(x[part].size)) if x.size > 3 * ENOUGH else None
+    model = Model(NAME, NAMES, (1.0, 1.0, middle))
+    fit = maximise(model, surface(x, mean), starts, customers=int(x.size), rough=rough)
     if fit.parameters["q"].value <= 1.0:
         raise NoMean(
             Said(

@@ -10,6 +10,8 @@ from plait.failure import Said, Unfit
 from plait.stats.clv.special import Array, Flags, Index
 
 WEEK = 7.0
+LONGEST_KEY = 63  # bits
+MOST_WEEKS = 500_000.0
 
 
 class BadHistory(Unfit, ValueError):
@@ -127,29 +129,48 @@ def collapse(customers: Customers) -> Rows:
     """Count customers with equal history together; what is impossible is refused."""
     refuse_impossible(customers)
     valued = customers.valued if customers.valued is not None else customers.x
-    parts = (customers.x, customers.age, valued, customers.t_x)
-    uniques = [np.unique(part) for part in parts]
-    if np.prod([float(one.size) for one in uniques]) < 2.0**62:
-        key = np.zeros(customers.count, np.int64)
-        for part, unique in zip(parts, uniques, strict=True):
-            key = key * unique.size + _place(unique, part)
-        _, first, of, weight = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
-    else:
-        _, first, of, weight = np.unique(
-            np.stack(parts, 1), axis=0, return_index=True, return_inverse=True, return_counts=True
-        )
+    parts = [customers.x, customers.age, customers.t_x]
+    if valued is not customers.x and not np.array_equal(valued, customers.x):
+        parts.insert(2, valued)
+    order = _ordered(parts)
+    begins = np.ones(order.size, bool)
+    begins[1:] = np.logical_or.reduce([np.diff(part[order]) != 0 for part in parts])
+    of = np.empty(order.size, np.int64)
+    of[order] = np.cumsum(begins) - 1
+    at, first = np.flatnonzero(begins), order[begins]
     x, age = customers.x[first], customers.age[first]
-    begins = np.ones(x.size, bool)
-    begins[1:] = (np.diff(x) != 0) | (np.diff(age) != 0)
-    return Rows(
-        x, customers.t_x[first], age, valued[first], weight.astype(np.float64), np.cumsum(begins) - 1, of.reshape(-1)
-    )
+    cell = np.ones(x.size, bool)
+    cell[1:] = (np.diff(x) != 0) | (np.diff(age) != 0)
+    weight = np.diff(at, append=order.size).astype(np.float64)
+    return Rows(x, customers.t_x[first], age, valued[first], weight, np.cumsum(cell) - 1, of)
+
+
+def _ordered(parts: list[Array]) -> Index:
+    """Sort by the first part, then the second, ...: as one number with the place behind it, where that is not too long.
+
+    Sorting numbers is several times faster than sorting their places.
+    """
+    size = parts[0].size
+    bits = max(1, int(size).bit_length())
+    uniques = [np.unique(part) for part in parts]
+    if sum(int(one.size).bit_length() for one in uniques) + bits > LONGEST_KEY:
+        return np.lexsort(parts[::-1])
+    key = np.zeros(size, np.int64)
+    for part, unique in zip(parts, uniques, strict=True):
+        key = (key << int(unique.size).bit_length()) | _place(unique, part)
+    key = (key << bits) | np.arange(size)
+    key.sort()
+    return key & ((1 << bits) - 1)
 
 
 def _place(unique: Array, values: Array) -> Index:
-    """Give the place of each value among the unique ones; whole numbers up to their count are their own place."""
-    if unique.size and unique[0] == 0 and unique[-1] == unique.size - 1:
-        return values.astype(np.int64)
+    """Give the place of each value among the unique ones: looked up where no two lie in one day, else searched for."""
+    if unique.size and unique[-1] < MOST_WEEKS:
+        slots = np.rint(unique * WEEK).astype(np.int64)
+        if (np.diff(slots) > 0).all():
+            table = np.zeros(int(slots[-1]) + 1, np.int64)
+            table[slots] = np.arange(unique.size)
+            return table[np.rint(values * WEEK).astype(np.int64)]
     return np.searchsorted(unique, values)
 
 

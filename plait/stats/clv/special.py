@@ -21,6 +21,12 @@ def sums_by(of: Index, values: Array, size: int = 0) -> Array:
     return np.bincount(of, values, size).astype(np.float64)
 
 
+def different(values: Array) -> tuple[Array, Index]:
+    """Give the different values, sorted, and the place of each value among them."""
+    found = np.unique(values)
+    return found, np.searchsorted(found, values)
+
+
 def log_gamma(x: Number) -> Array:
     """Give ln Γ(x)."""
     from scipy.special import gammaln
