@@ -15,6 +15,7 @@ from plait.stats.paths.response import NothingToCompare
 from plait.stats.paths.statistics import Statistics
 
 VERSION = "1"
+ENOUGH = 0.95  # of the replicates must have a conversion to share
 MOST_WORK = 2e11  # multiplications of one step of all replicates: some ten seconds
 
 
@@ -132,13 +133,16 @@ def _whole(column: Floats) -> Ints:
 
 
 def _spread(model: Model, replicates: Replicates | None, point: Shares) -> Shares | None:
-    """Ask the model about every replicate; None where one of them has nothing to say."""
+    """Ask the model about every replicate; None where too many of them have nothing to say."""
     if replicates is None:
         return None
     data = replicates.statistics
     work = len(data.sets.masks) * len(data.channels) ** 2 * data.blocks
-    if not data.sets.k.sum(1).all() or (model.name == "response" and work > MOST_WORK):
+    told = data.sets.k.sum(1) > 0
+    if told.mean() < ENOUGH or (model.name == "response" and work > MOST_WORK):
         return None
+    if not told.all():
+        data = data.over_blocks(lambda column: column[told])
     try:
         return model.share(data, None if point.theta is None else point.theta[0])
     except NothingToCompare:
