@@ -66,7 +66,7 @@ from range({rows}) as t(i)
 def main() -> None:
     parts: dict[str, Callable[[argparse.Namespace], str]] = {
         "load": load, "rebuild": rebuild, "measures": measures, "start": start, "desk": desk,
-        "collector": collector, "links": links, "value": value,
+        "collector": collector, "links": links, "paths": paths, "value": value,
     }  # fmt: skip
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("parts", nargs="*", choices=[*parts, []], help="which parts (all)")
@@ -180,6 +180,12 @@ def collector(given: argparse.Namespace) -> str:
 
 def links(given: argparse.Namespace) -> str:
     import links as bench
+
+    return bench.measure(given.work)
+
+
+def paths(given: argparse.Namespace) -> str:
+    import paths as bench
 
     return bench.measure(given.work)
 

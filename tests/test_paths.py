@@ -442,6 +442,11 @@ def test_seventy_channels_are_counted_and_credited() -> None:
     assert statistics.sets.masks.shape[1] == 2
     for model in ("linear", "markov", "shapley", "response"):
         assert math.fsum(credit(statistics, model, interval="none").credit) == pytest.approx(k.sum())
+    sampled = credit(statistics, "shapley", interval="none")
+    assert sampled.effect_low is not None
+    assert sampled.effect is not None
+    assert (sampled.effect_low < sampled.effect).all()
+    assert any("sampled over orders" in note for note in sampled.notes)
     with pytest.raises(Unfit, match="up to 40 channels"):
         credit(statistics, "markov-2")
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from plait.failure import Said, Unfit
 from plait.stats.paths import response
-from plait.stats.paths.intervals import Replicates, limits, replicated
+from plait.stats.paths.intervals import Replicates, limits, normal, replicated
 from plait.stats.paths.models import Model, Shares, known_model, rate_strength
 from plait.stats.paths.money import Floats, Ints, adding_up, apportioned
 from plait.stats.paths.response import NothingToCompare
@@ -98,6 +98,9 @@ def credit(
     )
     if shares and point.theta is not None:
         shares = shares[0], np.maximum(shares[1], _bound_highs(total, point.theta[0], level))
+    if point.effect is not None and point.sampled is not None:
+        half = normal(level) * point.sampled
+        effect = point.effect[0] - half, point.effect[0] + half
     parts = adding_up(float(total.conversions), point.credit[0])
     value = None if point.value is None else apportioned(total.value, point.value[0])
     return Credit(
@@ -163,8 +166,6 @@ def _bound_highs(total: Statistics, theta: Floats, level: float) -> Floats:
     Draws of the same customers cannot tell: a channel that never helped helps in none of them. The limit is that of the
     profile likelihood, the credit that of its hazard there.
     """
-    from scipy.special import ndtri
-
     sets, size = total.sets, len(total.channels)
     member = sets.members(size)
     rows = response.design(member, baseline=len(theta) > size)
@@ -172,7 +173,7 @@ def _bound_highs(total: Statistics, theta: Floats, level: float) -> Floats:
     highs = np.zeros(size + 1)
     for channel in np.flatnonzero(theta[:size] <= 0):
         lifted = theta.copy()
-        lifted[channel] = response.profile_limit(rows, n, k, theta, int(channel), ndtri((1 + level) / 2) ** 2 / 2)
+        lifted[channel] = response.profile_limit(rows, n, k, theta, int(channel), normal(level) ** 2 / 2)
         base = lifted[size] if len(theta) > size else 0.0
         highs[channel] = response.credits_of(lifted[None, :size], member, k[None], base)[0, channel] / k.sum()
     return highs
@@ -189,7 +190,9 @@ def _notes(total: Statistics, model: Model, point: Shares, *, interval: bool) ->
         said.append(
             Said("No journey without a conversion is known: the model sees who was there, not who made a difference.")
         )
-    if model.name == "shapley" and point.effect is not None:
+    if point.sampled is not None:
+        said.append(Said("The strength is sampled over orders of channels; its limits are those of sampling alone."))
+    elif model.name == "shapley" and point.effect is not None:
         holes = rate_strength(total, None)[1]
         if holes:
             said.append(Said("{count} sets of channels that nobody met alone take the fitted rate.", count=holes))

@@ -217,6 +217,13 @@ def jackknife_error(spread: Floats) -> Floats:
     return np.asarray(np.sqrt((size - 1) / size * ((spread - spread.mean(0)) ** 2).sum(0)))
 
 
+def normal(level: float) -> float:
+    """Give how many standard errors an interval reaches to each side."""
+    from scipy.special import ndtri
+
+    return float(ndtri((1 + level) / 2))
+
+
 def _t(freedom: int, level: float) -> float:
     from scipy.special import stdtrit
 

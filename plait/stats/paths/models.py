@@ -14,6 +14,7 @@ from plait.stats.paths.rules import RULES
 from plait.stats.paths.statistics import Statistics, UnfitStatistics
 
 A_TIME = 4_000_000
+SEED = 20_251_122  # of orders of channels
 
 
 class UnknownModel(Misused):
@@ -35,12 +36,14 @@ class Shares:
     `credit`, `value` [R, K + 1] for R sets of data (`value` None where no money is known); the last column are
     untouched conversions, or the response model's baseline. `effect` [R, K]: what the model measures before it is
     shared out (removal effect, strength), None for rules. `theta` [R, C] of the response model.
+    `sampled` [K]: standard error of an effect that is sampled.
     """
 
     credit: Floats
     value: Floats | None
     effect: Floats | None = None
     theta: Floats | None = None
+    sampled: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +127,15 @@ def _markov(order: int) -> Callable[[Statistics, Floats | None], Shares]:
 
 def _shapley(statistics: Statistics, start: Floats | None) -> Shares:
     equal = _equal(statistics, None)
-    if len(statistics.channels) > shapley.EXACT or not (statistics.sets.n > statistics.sets.k).any():
+    if not (statistics.sets.n > statistics.sets.k).any():
         return equal
+    if len(statistics.channels) > shapley.EXACT:
+        if statistics.blocks > 1:
+            return equal
+        sets = statistics.sets
+        member = sets.members(len(statistics.channels))
+        effect, error = shapley.sampled_rate_shapley(member, sets.n[0], sets.k[0], seed=SEED)
+        return Shares(equal.credit, equal.value, effect[None], sampled=error)
     return Shares(equal.credit, equal.value, rate_strength(statistics, start)[0])
 
 
