@@ -181,6 +181,7 @@ def test_credit_adds_up_to_all_conversions_and_money(model: str, firm: Statistic
     assert (answer.low <= answer.credit + 1e-9).all()
     assert (answer.credit <= answer.high + 1e-9).all()
     assert (answer.high > answer.low).all()
+    assert answer.effect is None or (answer.effect_high is not None and (answer.effect_high > answer.effect).all())
     assert answer.estimates
     assert answer.interval == "jackknife over 100 blocks of customers"
 

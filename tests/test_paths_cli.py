@@ -153,6 +153,14 @@ def test_a_file_without_what_is_needed_is_refused(tmp_path: Path) -> None:
 def test_a_command_that_cannot_be_understood_is_misuse(tmp_path: Path) -> None:
     assert run(tmp_path / "nowhere.csv").exit_code == 2
     assert run(file(tmp_path, "a,1,0,0"), "--model", "magic").exit_code == 2
+    assert run(file(tmp_path, "a,1,0,0"), "--model", "response", "--interval", "quick").exit_code == 2
+
+
+def test_quick_intervals_say_that_they_are_too_narrow(tmp_path: Path) -> None:
+    path = file(tmp_path, "a > b,300,0,700", "b,100,0,900")
+    found = answer(path, "--model", "markov", "--interval", "quick")
+    assert found["interval"]["method"].endswith("too narrow")
+    assert found["rows"][0]["low"] < found["rows"][0]["credit"] < found["rows"][0]["high"]
 
 
 @pytest.mark.parametrize("model", ["response", "markov", "markov-2", "shapley", "equal", "last", "position"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from plait.cli.plainly import JSON, plainly
+from plait.cli.plainly import JSON, Misuse, plainly
 
 if TYPE_CHECKING:
     from plait.cli.path_file import Read
@@ -87,10 +87,16 @@ def paths(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the matrices are small: threads only wait for each other
     from plait.stats.paths.counting import counted
 
+    if interval == "quick" and model != "markov":
+        raise Misuse("--interval quick draws the steps of a walk; it goes with --model markov only.")
     with plainly():
         read = _read(file, **told)
         statistics = counted(read.journeys, half_life)
-        names = MODELS[:-1] if model == "all" else (model,)
+        names = (
+            (model,)
+            if model != "all"
+            else tuple(name for name in MODELS[:-1] if told["direct"] or "direct" not in name)
+        )
         found, refused = _credits(statistics, names, level, interval, seed)
         if not found:
             raise refused[names[0]]

@@ -15,6 +15,7 @@ from plait.stats.paths.response import NothingToCompare
 from plait.stats.paths.statistics import Statistics
 
 VERSION = "1"
+Pair = tuple[Floats, Floats]
 ENOUGH = 0.95  # of the replicates must have a conversion to share
 MOST_WORK = 2e11  # multiplications of one step of all replicates: some ten seconds
 
@@ -87,20 +88,7 @@ def credit(
         replicates = replicated(statistics, interval)
     spread = _spread(chosen, replicates, point)
     known = replicates if spread is not None else None
-    method = known.method if known else ""
-    shares, money, effect = (
-        _limits(one, other, method, level)
-        for one, other in (
-            (point.credit, spread.credit if spread else None),
-            (point.value, spread.value if spread else None),
-            (point.effect, spread.effect if spread else None),
-        )
-    )
-    if shares and point.theta is not None:
-        shares = shares[0], np.maximum(shares[1], _bound_highs(total, point.theta[0], level))
-    if point.effect is not None and point.sampled is not None:
-        half = normal(level) * point.sampled
-        effect = point.effect[0] - half, point.effect[0] + half
+    shares, money, effect = _intervals(total, point, spread, known.method if known else "", level)
     parts = adding_up(float(total.conversions), point.credit[0])
     value = None if point.value is None else apportioned(total.value, point.value[0])
     return Credit(
@@ -142,7 +130,8 @@ def _spread(model: Model, replicates: Replicates | None, point: Shares) -> Share
     data = replicates.statistics
     work = len(data.sets.masks) * len(data.channels) ** 2 * data.blocks
     told = data.sets.k.sum(1) > 0
-    if told.mean() < ENOUGH or (model.name == "response" and work > MOST_WORK):
+    too_much = model.name == "response" and work > MOST_WORK
+    if told.mean() < ENOUGH or too_much or (replicates.method == "quick" and model.name != "markov"):
         return None
     if not told.all():
         data = data.over_blocks(lambda column: column[told])
@@ -152,7 +141,25 @@ def _spread(model: Model, replicates: Replicates | None, point: Shares) -> Share
         return None
 
 
-def _limits(point: Floats | None, spread: Floats | None, method: str, level: float) -> tuple[Floats, Floats] | None:
+def _intervals(
+    total: Statistics, point: Shares, spread: Shares | None, method: str, level: float
+) -> tuple[Pair | None, Pair | None, Pair | None]:
+    """Give lower and upper limits of shares of conversions, of shares of money, and of effects."""
+    shares = _limits(point.credit, spread.credit if spread else None, method, level)
+    money = _limits(point.value, spread.value if spread else None, method, level)
+    effect = _limits(point.effect, spread.effect if spread else None, method, level)
+    if shares and effect and point.theta is not None and not point.theta[0, : len(total.channels)].all():
+        highs = _bound_highs(total, point.theta[0], level)
+        shares = shares[0], np.maximum(shares[1], highs[0])
+        money = money and (money[0], np.maximum(money[1], highs[1]))
+        effect = effect[0], np.maximum(effect[1], highs[2][:-1])
+    if point.effect is not None and point.sampled is not None:
+        half = normal(level) * point.sampled
+        effect = point.effect[0] - half, point.effect[0] + half
+    return shares, money, effect
+
+
+def _limits(point: Floats | None, spread: Floats | None, method: str, level: float) -> Pair | None:
     """Give lower and upper limits of shares or effects, None where there are none."""
     if point is None or spread is None:
         return None
@@ -161,21 +168,24 @@ def _limits(point: Floats | None, spread: Floats | None, method: str, level: flo
 
 
 def _bound_highs(total: Statistics, theta: Floats, level: float) -> Floats:
-    """Give the largest share that the data allow each channel without any effect found [K + 1], 0 for the others.
+    """Give the most that the data allow each channel without any effect found, 0 for the others [3, K + 1].
 
-    Draws of the same customers cannot tell: a channel that never helped helps in none of them. The limit is that of the
-    profile likelihood, the credit that of its hazard there.
+    Rows: share of conversions, of money, strength. Draws of the same customers cannot tell: a channel that never helped
+    helps in none of them. The limit is that of the profile likelihood, the credit that of its hazard there.
     """
     sets, size = total.sets, len(total.channels)
     member = sets.members(size)
     rows = response.design(member, baseline=len(theta) > size)
     n, k = sets.n[0].astype(np.float64), sets.k[0].astype(np.float64)
-    highs = np.zeros(size + 1)
+    highs = np.zeros((3, size + 1))
     for channel in np.flatnonzero(theta[:size] <= 0):
         lifted = theta.copy()
         lifted[channel] = response.profile_limit(rows, n, k, theta, int(channel), normal(level) ** 2 / 2)
         base = lifted[size] if len(theta) > size else 0.0
-        highs[channel] = response.credits_of(lifted[None, :size], member, k[None], base)[0, channel] / k.sum()
+        for row, worth in enumerate((k, sets.value[0].astype(np.float64))):
+            won = response.credits_of(lifted[None, :size], member, worth[None], base)[0, channel]
+            highs[row, channel] = won / max(worth.sum(), 1)
+        highs[2, channel] = -np.expm1(-lifted[channel])
     return highs
 
 

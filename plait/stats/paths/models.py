@@ -10,7 +10,6 @@ import numpy as np
 from plait.failure import Misused, Said, Unfit
 from plait.stats.paths import markov, response, shapley
 from plait.stats.paths.money import Floats, Ints
-from plait.stats.paths.rules import RULES
 from plait.stats.paths.statistics import Statistics, UnfitStatistics
 
 A_TIME = 4_000_000
@@ -59,9 +58,10 @@ class Model:
 
 def known_model(name: str) -> Model:
     """Give a model by its name."""
-    if name not in MODELS:
-        raise UnknownModel(Said("no model {name!r}; allowed: {all}.", name=name, all=", ".join(MODELS)))
-    return MODELS[name]
+    known = MODELS | BY_ROLE
+    if name not in known:
+        raise UnknownModel(Said("no model {name!r}; allowed: {all}.", name=name, all=", ".join(known)))
+    return known[name]
 
 
 def _untouched(statistics: Statistics) -> tuple[Ints, Ints]:
@@ -197,7 +197,7 @@ RULE_WORDS = {
 }
 CONVENTION = Said("A stated convention: it sees order and presence, not whether the touch changed anything.")
 MODELS: dict[str, Model] = {
-    **{name: Model(name, RULE_WORDS[name], CONVENTION, _rule(name)) for name in RULES},
+    **{name: Model(name, words, CONVENTION, _rule(name)) for name, words in RULE_WORDS.items()},
     "equal": Model(
         "equal", Said("presence: each different channel of the journey takes an equal part of the conversion"),
         CONVENTION, _equal,
@@ -225,3 +225,9 @@ MODELS: dict[str, Model] = {
         _response, Said("strength"),
     ),
 }  # fmt: skip
+ROLE_WORDS = {
+    "w": Said("a convention: first touch, lead and opportunity take 30 % each, all others 10 %"),
+    "full_path": Said("a convention: first touch, lead, opportunity and win take 22.5 % each, all others 10 %"),
+}
+BY_ROLE = {name: Model(name, words, CONVENTION, _rule(name)) for name, words in ROLE_WORDS.items()}
+"""Rules that need the milestones on the way, so that only who knows these can count them."""
