@@ -9,9 +9,9 @@ from ibis import _
 from plait.measure import Answer, Bounds, Day, Facts, measure
 from plait.measures._cohort import By, cohort, during
 from plait.measures._money import MONEY, alone, apart, each, in_one_currency, only, share
+from plait.measures._paid import paid_out
 
 CUSTOMER = {"deal": "deal.won", "subscription": "subscription.started", "order": "order.placed"}
-PARTNER = "partner"  # the channel of what is paid to partners
 
 
 @measure(
@@ -33,7 +33,7 @@ def spend(
     costs are not part of it. Periods without spend give no row; each currency that cannot be converted has rows of its
     own. `since` and `until` keep what was paid in [since, until).
     """
-    paid = during(_paid(facts, include_payouts=include_payouts), since, until)
+    paid = during(paid_out(facts, include_payouts=include_payouts), since, until)
     rows = paid.mutate(cohort=cohort(paid, by)).group_by("cohort", currency=_.money_currency).agg(spend=_.money.sum())
     rows = rows.select(*spend.columns).order_by("cohort", "currency")
     return Answer(rows, (apart(paid, "each has rows of its own"),))
@@ -74,7 +74,7 @@ def acquisition_cost(
     without spend facts has an unknown cost, not a cost of 0. Amounts are empty where a row has several currencies.
     `since` and `until` keep the customers won, and the spend that counts, in [since, until).
     """
-    paid = _paid(facts, include_payouts=include_payouts)
+    paid = paid_out(facts, include_payouts=include_payouts)
     paid = paid.mutate(occurred_on=(_.occurred_on + ibis.interval(days=lag_days)).cast("date"))
     paid = during(paid.filter(_.occurred_on <= facts.today), since, until)
     costs = paid.mutate(cohort=cohort(paid, by)).group_by("cohort")
@@ -97,13 +97,6 @@ def acquisition_cost(
     months = share(_.cost_per_customer, _.monthly_revenue) / margin if margin else ibis.null("float64")
     rows = rows.mutate(payback_months=months).select(*acquisition_cost.columns).order_by("cohort")
     return Answer(rows, (apart(paid, "amounts are left empty where a row has several"),))
-
-
-def _paid(facts: Facts, *, include_payouts: bool) -> ir.Table:
-    paid = facts.of("spend.paid", "payout.paid") if include_payouts else facts.of("spend.paid")
-    channel = ibis.ifelse(_.kind == "payout.paid", PARTNER, _.channel)
-    columns = ("source", "occurred_on", "amount", "currency", "campaign", "partner", "product", "owner")
-    return in_one_currency(facts, paid.select(*columns, channel=channel))
 
 
 def _new_customers(won: ir.Table, by: str) -> ir.Table:

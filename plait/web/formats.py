@@ -42,7 +42,7 @@ def shown(cell: Cell, unit: str, currency: str | None = None, *, compact: bool =
     if unit == MONEY_UNIT:
         return money(Decimal(str(cell)), currency, compact=compact)
     if isinstance(cell, float):
-        digits = "#,##0.0" if unit in ("days", "months") else "#,##0.00"
+        digits = "#,##0.0" if unit in ("days", "months", "credit", "touches") else "#,##0.00"
         return str(format_decimal(round(cell, 6), digits, locale=locale()))
     if compact and abs(int(cell)) >= COMPACT_FROM:
         return str(format_compact_decimal(cell, locale=locale(), fraction_digits=1))
@@ -99,7 +99,7 @@ def change(now: Cell, before: Cell, unit: str) -> tuple[str, int] | None:
         return gettext("%(points)s pts") % {"points": text}, way
     if unit == "score":
         return str(format_decimal(round(100 * difference), "+#,##0;-#,##0", locale=locale())), way
-    if unit in ("ratio", "points", "days", "months"):
+    if unit in ("ratio", "points", "days", "months", "credit", "touches"):
         return str(format_decimal(difference, "+#,##0.00;-#,##0.00", locale=locale())), way
     if not before:
         return (

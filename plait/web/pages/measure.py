@@ -23,7 +23,7 @@ from plait.web.rail import Rail
 from plait.web.reader import answer, ask_of, measure_for, results, user_of
 
 ROWS_BEHIND = 50
-DRAWN = ("money", "share", "ratio", "days", "points", "months")  # the units that say most, before counts
+DRAWN = ("credit", "money", "share", "ratio", "days", "points", "months")  # the units that say most, before counts
 MOST_SERIES, MOST_BARS = 4, 2
 ROWS_SHOWN = 500
 HISTORY = 7  # months back
