@@ -15,7 +15,7 @@ from plait.stats.paths import shapley
 from plait.stats.paths.counting import counted
 from plait.stats.paths.credit import NoConversions, credit
 from plait.stats.paths.intervals import replicated
-from plait.stats.paths.journeys import DAY, Conversions, Journeys, Touches, from_paths, from_touches
+from plait.stats.paths.journeys import DAY, Conversions, Journeys, Touches, from_paths, from_touches, in_order
 from plait.stats.paths.markov import removal_effect_of_set, removal_effects
 from plait.stats.paths.milestones import FULL_PATH, NOWHERE, Stage, W, role_weights, stage_credit, touch_at
 from plait.stats.paths.models import MODELS, NoInstants
@@ -95,6 +95,19 @@ def test_logs_that_are_not_sorted_are_refused() -> None:
         log((2, 0, "a"), (1, 0, "a"))
     with pytest.raises(Misused, match="touches are not sorted"):
         log((1, 5, "a"), (1, 0, "a"))
+
+
+@given(
+    st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 5), st.integers(0, 50)), max_size=40),
+    st.sampled_from([1, 2**50]),
+)
+def test_a_log_is_put_in_order_by_customer_instant_and_tie(rows: list[tuple[int, int, int]], wide: int) -> None:
+    unit, at, tie = np.array(rows, np.int64).reshape(-1, 3).T
+    order = in_order(unit, at * wide, tie)
+    assert sorted(order.tolist()) == list(range(len(rows)))
+    assert [rows[place] for place in order] == sorted(rows)
+    kept = in_order(unit, at * wide)
+    assert kept.tolist() == sorted(range(len(rows)), key=lambda place: (rows[place][:2], place))
 
 
 # -- what adds up

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plait.failure import Said, Unfit
-from plait.stats.paths.journeys import DAY, Conversions, Journeys, Touches, from_paths, from_touches
+from plait.stats.paths.journeys import DAY, Conversions, Journeys, Touches, from_paths, from_touches, in_order
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -108,7 +108,7 @@ def read_touches(
             file, line, Said("a touch that did not convert has a value; allowed is a value of conversions only.")
         )
     names, code = _channels(_column(table, columns.channel, file))
-    order = np.lexsort((np.arange(len(unit)), at, unit))
+    order = in_order(unit, at)
     touch, conversion = order[code[order] >= 0], order[won[order]]
     made = from_touches(
         names,
