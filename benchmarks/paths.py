@@ -47,7 +47,7 @@ from pyarrow import parquet
 from plait.stats.paths.counting import counted
 from plait.stats.paths.credit import credit
 from plait.stats.paths.intervals import replicated
-from plait.stats.paths.journeys import Conversions, Touches, from_touches, in_order
+from plait.stats.paths.journeys import Conversions, Touches, from_touches, in_order, sorted_touches
 from plait.stats.paths.models import MODELS
 whole = began = used()
 log = parquet.ParquetFile(file, read_dictionary=["channel"])
@@ -57,18 +57,18 @@ code = np.empty(size, np.uint8)
 for batch in log.iter_batches(batch_size=1 << 17, columns=["id", "person", "at", "channel", "converted", "value"]):
     part = slice(low, low := low + len(batch))
     unit[part], tie[part] = batch["person"].to_numpy(), batch["id"].to_numpy()
-    at[part] = batch["at"].cast("int64").to_numpy() // 1_000_000 - 1_600_000_000
+    at[part] = batch["at"].cast("timestamp[s]", safe=False).cast("int64").to_numpy() - 1_600_000_000
     own = np.array([names.setdefault(name, len(names)) for name in batch["channel"].dictionary.to_pylist()])
     code[part] = own[batch["channel"].indices.to_numpy()]
     won = np.flatnonzero(batch["converted"].to_numpy(zero_copy_only=False))
     bought.append((unit[part][won], at[part][won], batch["value"].to_numpy()[won]))
 names = list(names)
-order = in_order(unit, at, tie)
-touches = {"unit": unit[order], "at": 2 * at[order].astype(np.int64), "code": code[order]}
+found = sorted_touches(unit, at, code, tie)
+touches = {"unit": found.unit, "at": 2 * found.at, "code": found.channel}
 buyer, moment, value = (np.concatenate(column) for column in zip(*bought))
 order = in_order(buyer, moment)
 won = {"unit": buyer[order], "at": 2 * moment[order].astype(np.int64) + 1, "value": value[order]}
-del unit, at, tie, code, order
+del unit, at, tie, code, order, found
 began = done("read and sort", began)
 def journeys(touches, won):
     return from_touches(names, Touches(touches["unit"], touches["at"], touches["code"]),

@@ -14,8 +14,17 @@ from plait.failure import Misused, Unfit
 from plait.stats.paths import shapley
 from plait.stats.paths.counting import counted
 from plait.stats.paths.credit import NoConversions, credit
-from plait.stats.paths.intervals import replicated
-from plait.stats.paths.journeys import DAY, Conversions, Journeys, Touches, from_paths, from_touches, in_order
+from plait.stats.paths.intervals import normal, replicated, student
+from plait.stats.paths.journeys import (
+    DAY,
+    Conversions,
+    Journeys,
+    Touches,
+    from_paths,
+    from_touches,
+    in_order,
+    sorted_touches,
+)
 from plait.stats.paths.markov import removal_effect_of_set, removal_effects
 from plait.stats.paths.milestones import FULL_PATH, NOWHERE, Stage, W, role_weights, stage_credit, touch_at
 from plait.stats.paths.models import MODELS, NoInstants
@@ -108,6 +117,12 @@ def test_a_log_is_put_in_order_by_customer_instant_and_tie(rows: list[tuple[int,
     assert [rows[place] for place in order] == sorted(rows)
     kept = in_order(unit, at * wide)
     assert kept.tolist() == sorted(range(len(rows)), key=lambda place: (rows[place][:2], place))
+    channel = np.arange(len(rows)) * 7 % 5
+    for by in (tie, None):
+        touches, order = sorted_touches(unit, at * wide, channel, by), in_order(unit, at * wide, by)
+        assert touches.unit.tolist() == unit[order].tolist()
+        assert touches.at.tolist() == (at * wide)[order].tolist()
+        assert touches.channel.tolist() == channel[order].tolist()
 
 
 # -- what adds up
@@ -474,6 +489,13 @@ def test_thousands_of_paths_are_dealt_out_to_blocks() -> None:
     left_out = found.n.sum() - replicates.statistics.sets.n.sum(1)
     assert left_out.sum() == found.n.sum()
     assert left_out == pytest.approx(1000, abs=150)
+
+
+def test_few_blocks_make_intervals_wider_by_students_t() -> None:
+    assert student(19, 0.9) == pytest.approx(1.729133, abs=1e-5)
+    assert student(99, 0.95) == pytest.approx(1.984217, abs=1e-6)
+    assert student(3, 0.9) == pytest.approx(2.353363, abs=1e-6)
+    assert student(10**9, 0.95) == pytest.approx(normal(0.95))
 
 
 # -- milestones

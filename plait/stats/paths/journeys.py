@@ -90,7 +90,7 @@ def in_order(unit: Whole, at: Whole, tie: Whole | None = None) -> Ints:
     who, when = unit.astype(np.int64) - int(unit.min()), at.astype(np.int64) - int(at.min())
     bits = int(when.max()).bit_length()
     if int(who.max()).bit_length() + bits >= WORD:
-        return np.lexsort((np.arange(len(unit)) if tie is None else tie, at, unit))
+        return np.lexsort((at, unit) if tie is None else (tie, at, unit))
     who <<= bits
     who |= when
     order = np.argsort(who)
@@ -99,8 +99,39 @@ def in_order(unit: Whole, at: Whole, tie: Whole | None = None) -> Ints:
     if again.any():
         rows = np.flatnonzero(np.append(again, False) | np.append(False, again))
         tied = order[rows]
-        order[rows] = tied[np.lexsort((tied if tie is None else tie[tied], key[rows]))]
+        order[rows] = tied[np.lexsort((tied, tied if tie is None else tie[tied], key[rows]))]
     return order
+
+
+def sorted_touches(unit: Whole, at: Whole, channel: Whole, tie: Whole | None = None) -> Touches:
+    """Sort a log of touches; arguments as for `in_order`, `channel` [T] codes 0..K-1.
+
+    Customer, instant and channel are sorted as one number where they fit into one, which is several times as fast as
+    finding the order first; rows of one customer and instant are then put in the order of `tie`.
+    """
+    code = int(channel.max()).bit_length() if len(unit) else 0
+    who, when = (column.astype(np.int64) - int(column.min() if len(unit) else 0) for column in (unit, at))
+    bits = int(when.max()).bit_length() if len(unit) else 0
+    if not len(unit) or int(who.max()).bit_length() + bits + code >= WORD:
+        order = in_order(unit, at, tie)
+        return Touches(unit[order], at[order], channel[order])
+    who <<= bits
+    who |= when
+    key = who << code
+    key |= channel.astype(np.int64)
+    key.sort()
+    found = (key & ((1 << code) - 1)).astype(channel.dtype)
+    key >>= code
+    again = np.flatnonzero(key[1:] == key[:-1])
+    if len(again):
+        places = np.union1d(again, again + 1)
+        rows = np.flatnonzero(np.isin(who, key[places]))
+        rows = rows[np.lexsort((rows if tie is None else tie[rows], who[rows]))]
+        found[places] = channel[rows]
+    sorted_at = (key & ((1 << bits) - 1)) + int(at.min())
+    key >>= bits
+    key += int(unit.min())
+    return Touches(key.astype(unit.dtype), sorted_at, found)
 
 
 def blocks_for(channels: int) -> int:
