@@ -21,7 +21,7 @@ from plait.stats.clv.rows import BadHistory, Customers, Purchases, Rows, collaps
 from plait.stats.clv.shifted_beta_geometric import NoDiscount, fit_sbg, lifetime, renewals, retention, survival
 from plait.stats.clv.shifted_beta_geometric import survivors as cohort
 from plait.stats.clv.simulate import simulate_occasions, simulate_purchases, simulate_renewals, simulate_spend
-from plait.stats.clv.special import Array, hypergeometric
+from plait.stats.clv.special import Array, hypergeometric, log_beta, negative_binomial_tail
 from plait.stats.clv.value import Forecast, ModelError, Plan, Spend, predict, total_purchases, total_value
 
 DATA, DOCS = Path(__file__).parents[2] / "shared" / "data", Path(__file__).parents[1] / "docs"
@@ -242,6 +242,19 @@ def bg_nbd_purchases(*laws: Array | float) -> tuple[Array, Array, Array]:
     from plait.stats.clv.outlook import purchases
 
     return purchases(*laws)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("size", "scale", "a", "b"),
+    [(40.0, 9.0, 0.8, 30.0), (900.0, 40.0, 0.02, 700.0), (62.5, 0.3, 0.4, 1018.0), (1.2, 0.4, 3.0, 2.0)],
+)
+def test_hundreds_of_purchases_are_summed_as_one_by_one(size: float, scale: float, a: float, b: float) -> None:
+    """From the hundredth purchase on the sum is an integral; here it is taken term by term."""
+    mean, square, _ = bg_nbd_purchases(np.array([size]), np.array([scale]), a, np.array([b]), 52.0)
+    j = np.arange(1.0, 100_000.0)
+    terms = np.exp(log_beta(a, b + j - 1) - log_beta(a, b)) * negative_binomial_tail(j, size, scale / (scale + 52.0))
+    assert mean[0] == pytest.approx(terms.sum(), rel=1e-6)
+    assert square[0] == pytest.approx(((2 * j - 1) * terms).sum(), rel=1e-6)
 
 
 def test_thousands_of_purchases_do_not_underflow() -> None:

@@ -91,10 +91,10 @@ class Leavers:
     ) -> tuple[float, Array]:
         """Give the log-likelihood and the gradient that these rows add."""
         r, _, a, b = (float(one) for one in parameters)
-        size, still = r + self.x, np.maximum(b + self.x + shift - 1.0, TINY)
+        size, still = r + self.x, _still(b, self.x, shift)
         longer = log_age[self.age_of] - log_t_x[self.t_x_of]
         odds = longer * size[self.x_of]
-        odds += np.log(a / still)[self.x_of]
+        odds += (np.log(a) - np.log(still))[self.x_of]
         shrunk = np.exp(-np.abs(odds))
         height = inner(self.weight, np.maximum(odds, 0.0) + np.log1p(shrunk))
         left = self.weight * np.where(odds > 0, 1.0, shrunk) / (1.0 + shrunk)
@@ -110,11 +110,16 @@ class Leavers:
         )
 
 
+def _still(b: float, x: Array, shift: float) -> Array:
+    """Give b+x-1 (MBG/NBD: b+x); who cannot have left has 1 in its place, which nobody looks at."""
+    return np.where(x + shift > 0, np.maximum(b + x + shift - 1.0, TINY), 1.0)
+
+
 def alive(parameters: Array, rows: Rows, name: str) -> Array:
     """Give the chance that a customer of each row will ever buy again."""
     r, alpha, a, b = (float(one) for one in parameters)
     shift = MODELS[name]
     longer = np.log((alpha + rows.age) / (alpha + rows.t_x))
-    with np.errstate(divide="ignore", over="ignore"):
-        odds = (a / np.maximum(b + rows.x + shift - 1.0, TINY)) * np.exp((r + rows.x) * longer)
-    return np.where((rows.x > 0) | (shift > 0), 1.0 / (1.0 + odds), 1.0)
+    odds = np.log(a) - np.log(_still(b, rows.x, shift)) + (r + rows.x) * longer
+    here = np.exp(-np.logaddexp(0.0, odds))
+    return np.where(rows.x + shift > 0, here, 1.0)

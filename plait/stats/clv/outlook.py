@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -11,10 +12,11 @@ from plait.stats.clv import bg_bb, bg_nbd
 from plait.stats.clv.bg_bb import Occasions
 from plait.stats.clv.fit import UnknownModel
 from plait.stats.clv.rows import Rows
-from plait.stats.clv.special import Array, Flags, Index, negative_binomial_tail
+from plait.stats.clv.special import Array, Index, log_beta, negative_binomial_tail
 
 SMALL = 1e-10  # a chance that is left out of a sum
-DEEPEST = 600.0  # a log of a chance below which it is not carried from term to term any more
+FAR = 100  # purchases from which on a sum is an integral
+NODES = 32  # of each panel of that integral
 
 
 class BadHorizon(Misused, ValueError):
@@ -93,37 +95,56 @@ class Cells:
 
 
 def purchases(size: Array, scale: Array, a: float, b: Array, horizon: float) -> tuple[Array, Array, Array]:
-    """Sum the chances of at least 1, 2, 3, ... purchases; each row is summed until they are nothing."""
-    mean, square, some = (np.zeros(size.size) for _ in range(3))
+    """Sum the chances of at least 1, 2, 3, ... purchases; each row is summed until they are nothing.
+
+    Who buys hundreds of times has a sum of hundreds of terms: from the hundredth on it is an integral.
+    """
     log_first = size * -np.log1p(horizon / scale)
     fail = horizon / (scale + horizon)
-    live = np.arange(size.size)
-    exact = log_first < -DEEPEST  # here the first term is too small to begin with
-    chance, stays = np.exp(log_first), np.ones(size.size)
     tail = -np.expm1(log_first)
-    j = 1
-    while live.size:
+    some = tail.copy()
+    mean, square = np.zeros(size.size), np.zeros(size.size)
+    live, chance, stays = np.arange(size.size), np.exp(log_first), np.ones(size.size)
+    for j in range(1, FAR):
         term = stays * tail
         mean[live] += term
         square[live] += (2 * j - 1) * term
-        if j == 1:
-            some[:] = term
         chance = chance * ((size + j - 1) / j) * fail
-        tail = _next_tail(j + 1, tail - chance, exact, size, fail)
+        tail = np.maximum(tail - chance, 0.0)
         stays = stays * ((b + j - 1) / (a + b + j - 1))
-        j += 1
         on = term > SMALL
         if not on.all():
-            live, size, fail, b, exact = live[on], size[on], fail[on], b[on], exact[on]
+            live, size, fail, b, term = live[on], size[on], fail[on], b[on], term[on]
             chance, stays, tail = chance[on], stays[on], tail[on]
+        if not live.size:
+            return mean, square, some
+    rest, squares = _far(size, fail, a, b, (term, stays * tail))
+    mean[live] += rest
+    square[live] += squares
     return mean, square, some
 
 
-def _next_tail(least: int, carried: Array, exact: Flags, size: Array, fail: Array) -> Array:
-    tail = np.maximum(carried, 0.0)
-    if exact.any():
-        tail[exact] = negative_binomial_tail(float(least), size[exact], 1.0 - fail[exact])
-    return tail
+def _far(size: Array, fail: Array, a: float, b: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Sum P(Y >= j) and (2j-1) P(Y >= j) from j = FAR on, as integrals over j by Gauss and Legendre in ln j.
+
+    Three panels: below the number that is likely, around it, and far above. `ends` are the terms at FAR-1 and FAR:
+    the sum is the integral from FAR-1/2 and a 24th of the slope there (Euler and Maclaurin), all else cancels.
+    """
+    begin = FAR - 0.5
+    middle, width = size * fail / (1.0 - fail), np.sqrt(size * fail) / (1.0 - fail)
+    low, high = (np.maximum(middle * np.exp(side * width / middle), begin) for side in (-9.0, 6.0))
+    edges = np.log(np.stack([np.full(size.size, begin), low, high, np.maximum(high, middle + 30.0 * width)]))
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    whole = log_beta(a, b)
+    rest, squares = (ends[1] - ends[0]) / 24.0, ((2 * FAR - 1) * ends[1] - (2 * FAR - 3) * ends[0]) / 24.0
+    for start, stop in pairwise(edges):
+        for node, weight in zip(nodes, weights, strict=True):
+            j = np.exp(start + (stop - start) * (node + 1.0) / 2.0)
+            term = np.exp(log_beta(a, b + j - 1.0) - whole) * negative_binomial_tail(j, size, 1.0 - fail)
+            term = term * j * weight * (stop - start) / 2.0
+            rest = rest + term
+            squares = squares + (2.0 * j - 1.0) * term
+    return rest, squares
 
 
 def new_customer(model: str, parameters: Array, horizon: float) -> float:

@@ -55,7 +55,7 @@ def hypergeometric(u: float, v: float, w: float, z: float) -> float:
     return float(hyp2f1(u, v, w, z))
 
 
-def negative_binomial_tail(least: float, size: Array, success: Array) -> Array:
+def negative_binomial_tail(least: Number, size: Number, success: Number) -> Array:
     """Give P(N >= least) of a negative binomial with `size` and `success`."""
     from scipy.special import betainc
 

@@ -213,16 +213,17 @@ def total_value(
     """Say what all customers together are worth in the time ahead, discounted and times the margin, with its interval.
 
     `forecast` is what `predict` gave for the same. The two models are fitted apart, so their errors add up as squares.
+    What discounting takes off a customer's money is held as it is: when the purchases come hardly hangs on how well the
+    parameters are known.
     """
     assert forecast.value is not None and forecast.money is not None  # noqa: S101, PT018 - made with `spend`
-    times, weights = plan.steps(rows)
     per_purchase = mean_spend(spend.fit.values, spend.valued, spend.spend)
-    each = plan.margin * sums_by(spend.row, per_purchase, rows.x.size)
     ratio = np.divide(forecast.value, forecast.money, out=np.zeros_like(forecast.value), where=forecast.money > 0)
-    bought = forecast.purchases * ratio
+    bought, each = forecast.purchases * ratio, sums_by(spend.row, per_purchase * ratio, rows.x.size)
+    until, once = np.array([plan.horizon]), np.ones(1)
 
     def by_purchases(values: Array) -> float:
-        return inner(each, weighed(fit.model, values, rows, times, weights))
+        return inner(each, weighed(fit.model, values, rows, until, once))
 
     def by_spend(values: Array) -> float:
         return inner(bought, mean_spend(values, spend.valued, spend.spend))
