@@ -38,7 +38,7 @@ def alive(
     basis: Basis = "order",
     lately_days: Annotated[int, Bounds(1, 3650)] = 180,
 ) -> Answer:
-    """Number of customers expected to buy ever again, beside how many bought lately.
+    """Live customers: how many may be expected to buy ever again, beside how many bought lately.
 
     Customers are counted by the quarter or year of their first purchase, or by their origin as in `value_by_origin`.
     `alive` adds up the chances of buying ever again, told from how often and how recently each bought; `alive_share`
