@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -234,6 +235,38 @@ def test_kept_may_be_who_was_last_seen_at_an_age(tmp_path: Path) -> None:
     assert "each customer is counted once" in found["notes"][0]
 
 
+def test_a_row_may_stand_for_many_customers(tmp_path: Path, summary: Path, customers: Customers) -> None:
+    """Equal histories written once, with a weight: the same fit."""
+    plain = told(summary, "--model", "bg-nbd")
+    lines: dict[str, int] = {}
+    for line in summary.read_text().splitlines()[1:]:
+        _, x, t_x, age, _ = line.split(",")
+        lines[f"{x},{t_x},{age}"] = lines.get(f"{x},{t_x},{age}", 0) + 1
+    file = tmp_path / "weights.csv"
+    file.write_text("x,t_x,T,weight\n" + "".join(f"{line},{many}\n" for line, many in lines.items()))
+    assert len(lines) < customers.count
+    weighted = told(file, "--model", "bg-nbd")
+    assert weighted["customers"] == customers.count
+    assert parameters(weighted) == pytest.approx(parameters(plain), rel=1e-9)
+
+
+def test_a_mean_is_needed_only_where_something_was_bought_again(summary: Path) -> None:
+    plain = told(summary, "--model", "gamma-gamma")
+    text = summary.read_text()
+    summary.write_text(text.replace(",0.0\n", ",\n"))
+    assert summary.read_text() != text
+    assert told(summary, "--model", "gamma-gamma") == plain
+    summary.write_text(text.replace(",0.0\n", ",NaN\n"))
+    assert told(summary, "--model", "gamma-gamma") == plain
+
+
+def test_parquet_is_read_as_csv_is(log: Path) -> None:
+    plain = told(log, "--model", "mbg-nbd")
+    file = log.with_suffix(".parquet")
+    duckdb.sql(f"copy (from '{log}') to '{file}'")
+    assert told(file, "--model", "mbg-nbd") == plain
+
+
 # -- what is left out or refused
 
 
@@ -263,6 +296,8 @@ LOG, SUMMARY = "customer,date,amount", "x,t_x,T,zbar"
         ((SUMMARY, "0,5,9,0"), "column t_x: '5' tells of a last purchase where x says that nothing was bought again"),
         ((SUMMARY, "3,0,9,1"), "column t_x: '0' puts the last purchase at the first"),
         ((SUMMARY, "-1,0,9,0"), "column x: '-1' is no count"),
+        ((SUMMARY, "1,2,9,"), "column zbar: '' is no number"),
+        (("x,t_x,T,weight", "1,2,9,1.5"), "column weight: '1.5' is no count of customers"),
         ((SUMMARY, "1,2,9,-4"), "column zbar: '-4' is below 0"),
         ((SUMMARY, "1,2,lots,4"), "column T: 'lots' is no number"),
         (("who,when", "a,b"), "has the columns who, when; bg-nbd needs a log"),

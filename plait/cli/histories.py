@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from plait.stats.clv.special import Array, Index
 
+WEIGHTS = ("weight", "weights", "n_custs", "n_customers")
 NAMES: Mapping[str, tuple[str, ...]] = {
     "customer": ("customer", "customer_id", "customerid", "cust", "account", "account_id", "client", "client_id", "id"),
     "date": ("date", "day", "order_date", "orderdate", "purchase_date", "invoice_date", "occurred_at", "ordered_at"),
@@ -34,7 +35,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "T": ("t", "age", "tenure"),
     "spend": ("zbar", "monetary_value", "monetary", "m_x", "mean_spend"),
     "n": ("n", "periods", "occasions", "n_periods"),
-    "count": ("count", "weight", "weights", "customers", "n_custs", "num"),
+    "count": ("count", *WEIGHTS, "customers", "num"),
     "period": ("period", "age", "t", "month", "year", "renewal"),
     "lost": ("lost", "churned", "churn", "lapsed"),
     "kept": ("kept", "still_here", "retained", "censored"),
@@ -48,7 +49,7 @@ SHAPES = {
     "bg-bb": "x, t_x, n, perhaps count",
     "sbg": "period, lost, kept; or period, survivors; or tenure, churned of each customer",
 }
-SHAPES["mbg-nbd"] = SHAPES["bg-nbd"]
+SHAPES |= dict.fromkeys(("mbg-nbd", "geometric-nbd", "nbd"), SHAPES["bg-nbd"])
 EPOCH = date(1970, 1, 1).toordinal()
 YES, NO = ("yes", "y", "1", "1.0", "true", "t"), ("no", "n", "0", "0.0", "false", "f")
 
@@ -113,35 +114,65 @@ def _needs(file: Columns, model: str) -> Refusal:
 
 
 def _summary(file: Columns, model: str) -> History | None:
-    """Read one row per customer; None where the columns are not a summary's."""
+    """Read one row per customer, or per group of them with a weight; None where the columns are not a summary's."""
     x, t_x, age, spend = (_find(file, role) for role in ("x", "t_x", "T", "spend"))
     money_only = model == "gamma-gamma" and spend is not None
     if x is None or ((t_x is None or age is None) and not money_only):
         return None
-    names = _find(file, "customer")
-    columns = [one for one in (x, t_x, age, spend) if one is not None]
-    read = dict(zip(columns, file.numbers(*columns), strict=True))
-    means = None if spend is None else read[spend]
-    left_out: dict[str, int] = {}
-    valued = None
-    if means is not None and spend is not None:
-        file.refuse(spend, f"{file.number(spend)} < 0", "is below 0, and a mean of purchases cannot be")
-        valued = np.where(means > 0, read[x], 0.0)
-        worthless = int(np.count_nonzero((read[x] > 0) & (means == 0)))
-        left_out |= {"customers with repeat purchases worth 0, not in the money": worthless} if worthless else {}
-        pointless = int(np.count_nonzero((read[x] == 0) & (means > 0)))
-        left_out |= {"mean values of customers without repeat purchases": pointless} if pointless else {}
-    times = [read[one] if one is not None else np.where(read[x] > 0, 1.0, 0.0) for one in (t_x, age)]
-    if t_x is not None and age is not None:
+    file.refuse(x, f"coalesce({file.number(x)} < 0, false)", "is no count of repeat purchases (0, 1, 2, ...)")
+    counts, *times = file.numbers(x, *(one for one in (t_x, age) if one is not None))
+    if t_x is None or age is None:
+        times = [np.where(counts > 0, 1.0, 0.0)] * 2
+    else:
         _refuse_times(file, x, t_x, age)
-    customers = Customers(read[x], times[0], times[1], means, valued)
-    return History(None if names is None else file.texts(names), customers, left_out=left_out)
+    left_out: dict[str, int] = {}
+    means = valued = None
+    if spend is not None:
+        means = _means(file, x, spend)
+        valued = np.where(means > 0, counts, 0.0)
+        left_out |= _without_value(counts, means)
+    every = _weighted(file, counts.size)
+    names = _find(file, "customer")
+    customers = Customers(
+        counts[every], times[0][every], times[1][every], None if means is None else means[every],
+        None if valued is None else valued[every],
+    )  # fmt: skip
+    return History(None if names is None else file.texts(names).take(every), customers, left_out=left_out)
+
+
+def _means(file: Columns, x: str, spend: str) -> Array:
+    """Read mean values; none is needed where nothing was bought again."""
+    text, number = f"coalesce(lower(trim({identifier(spend)})), '')", file.number(spend)
+    none = f"({file.number(x)} = 0 and {text} in ('', 'nan', 'na', 'null'))"
+    file.refuse(spend, f"not ({none} or coalesce(isfinite({number}), false))", "is no number")
+    file.refuse(spend, f"coalesce({number} < 0, false)", "is below 0, and a mean of purchases cannot be")
+    read = file.rows(f"select case when {none} then 0 else {number} end as mean from lines order by rowid")
+    return np.asarray(read["mean"], np.float64)
+
+
+def _without_value(counts: Array, means: Array) -> dict[str, int]:
+    """Count what is in no mean value."""
+    found = {
+        "customers with repeat purchases worth 0, not in the money": int(np.count_nonzero((counts > 0) & (means == 0))),
+        "mean values of customers without repeat purchases": int(np.count_nonzero((counts == 0) & (means > 0))),
+    }
+    return {why: count for why, count in found.items() if count}
+
+
+def _weighted(file: Columns, size: int) -> Index:
+    """Give the row of each customer: a row stands for as many as its weight says."""
+    weight = file.usual(WEIGHTS)
+    if weight is None:
+        return np.arange(size)
+    number = file.number(weight)
+    file.refuse(weight, f"coalesce({number} < 0 or {number} <> floor({number}), false)", "is no count of customers")
+    return np.repeat(np.arange(size), file.numbers(weight)[0].astype(np.int64))
 
 
 def _refuse_times(file: Columns, x: str, t_x: str, age: str) -> None:
     """Refuse a row that cannot be, with its line."""
     count, last, end = file.number(x), file.number(t_x), file.number(age)
-    file.refuse(x, f"{count} < 0 or {count} <> floor({count})", "is no count of repeat purchases (0, 1, 2, ...)")
+    file.refuse(x, f"{count} <> floor({count})", "is no count of repeat purchases (0, 1, 2, ...)")
     file.refuse(t_x, f"{last} > {end}", f"is later than the end of observation in {age}")
     file.refuse(
         t_x, f"{count} = 0 and {last} <> 0", f"tells of a last purchase where {x} says that nothing was bought again"
