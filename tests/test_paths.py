@@ -455,6 +455,32 @@ def test_a_channel_that_never_met_a_conversion_earns_nothing(model: str) -> None
     assert answer.effect is None or answer.effect[2] <= 0  # the strength of one that keeps the rate down is negative
 
 
+PATHS = st.lists(
+    st.tuples(st.text("abcd", max_size=5), st.integers(0, 4), st.integers(0, 4), st.integers(0, 10**6)), max_size=7
+)
+
+
+@given(PATHS.filter(lambda rows: any(path for path, *_ in rows)), st.sampled_from(list(MODELS)))
+@settings(max_examples=300, deadline=None)
+def test_whatever_the_paths_credit_adds_up_or_is_refused(rows: list[tuple[str, int, int, int]], model: str) -> None:
+    statistics = counted(aggregated(*((path, k, lost, money if k else 0) for path, k, lost, money in rows)))
+    replicates = replicated(statistics, size=40)
+    try:
+        answer = credit(statistics, model, replicates=replicates)
+    except Unfit:
+        return
+    assert math.fsum([*answer.credit, answer.baseline]) == pytest.approx(statistics.conversions, abs=1e-12)
+    for column in (answer.credit, answer.low, answer.high, answer.effect, answer.effect_low, answer.effect_high):
+        assert column is None or np.isfinite(column).all()
+    assert (answer.credit >= 0).all()
+    if answer.value is not None:
+        assert int(answer.value.sum()) + answer.baseline_value == statistics.value
+        assert (answer.value >= 0).all()
+    if answer.low is not None and answer.high is not None:
+        assert (answer.low <= answer.credit + 1e-9).all()
+        assert (answer.credit <= answer.high + 1e-9).all()
+
+
 def test_a_model_that_nobody_knows_is_refused_with_the_names() -> None:
     with pytest.raises(Misused, match="no model 'magic'; allowed: first"):
         credit(counted(aggregated(("a", 1, 1, 0))), "magic")

@@ -71,7 +71,7 @@ def simulated(people: int, *, strength: float = 0.0, seed: int = 1, chances: tup
         Touches(unit, at, code),
         converted,
         caused / caused.sum(),
-        float(1 - caused.sum() / expected),
+        max(0.0, float(1 - caused.sum() / expected)),
         int(at.max()) + 400 * DAY,
     )
 
