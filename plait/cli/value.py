@@ -12,7 +12,7 @@ import click
 
 from plait.cli.plainly import JSON, Misuse, plainly
 
-MODELS = ("bg-nbd", "mbg-nbd", "gamma-gamma", "bg-bb", "sbg")
+MODELS = ("bg-nbd", "mbg-nbd", "geometric-nbd", "nbd", "gamma-gamma", "bg-bb", "sbg")
 UNITS = {"day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}  # days
 USUAL = {"bg-bb": "year", "sbg": "month"}  # what a period is where nobody says
 YEAR = 365.25

@@ -59,6 +59,7 @@ class Worth:
 def worth(histories: Histories, model: Model, *, horizon_days: int, discount: float, margin: float) -> Worth:
     """Fit the models to what customers did and look ahead; refuses (`Unfit`) what the data cannot support."""
     from plait.stats.clv.back_test import FITS
+    from plait.stats.clv.geometric_nbd import fit_purchases
     from plait.stats.clv.rows import Customers, collapse
     from plait.stats.clv.value import Plan, predict
 
@@ -66,7 +67,7 @@ def worth(histories: Histories, model: Model, *, horizon_days: int, discount: fl
     spent = h.spend / np.maximum(h.valued, 1) / CENT
     customers = Customers(_float(h.x), h.t_x / WEEK, h.age / WEEK, spent, _float(h.valued))
     rows = collapse(customers)
-    fit = FITS[model](rows)
+    fit = fit_purchases(rows, FITS[model])
     spend, because = _spend(h, customers, rows)
     plan = Plan(horizon_days / WEEK, discount, margin)
     off, error = _model_error(h.past, model)
@@ -115,15 +116,16 @@ def _model_error(past: tuple[Past, ...], model: Model) -> tuple[ModelError | Non
 def _tried(known: Past, model: Model) -> float | None:
     """Give what came as a share of what was expected; None where that day's data support no model."""
     from plait.stats.clv.back_test import FITS
+    from plait.stats.clv.geometric_nbd import fit_purchases
     from plait.stats.clv.outlook import outlook
     from plait.stats.clv.rows import Customers, collapse
 
     x, t_x, age = (np.repeat(column, known.weight) for column in (known.x, known.t_x, known.age))
     rows = collapse(Customers(_float(x), t_x / WEEK, age / WEEK))
     try:
-        fit = FITS[model](rows)
+        fit = fit_purchases(rows, FITS[model])
     except Unfit:
         return None
-    seen = outlook(model, fit.values, rows, known.ahead / WEEK)
+    seen = outlook(fit.model, fit.values, rows, known.ahead / WEEK)
     expected = float(rows.weight @ seen.mean)
     return known.came / expected if known.came and expected else None

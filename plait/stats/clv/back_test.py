@@ -11,12 +11,15 @@ from plait.failure import Misused, Said, Unfit
 from plait.stats.clv.bg_nbd import fit_bg_nbd, fit_mbg_nbd
 from plait.stats.clv.fit import Fit, UnknownModel
 from plait.stats.clv.gamma_gamma import fit_gamma_gamma, mean_spend
+from plait.stats.clv.geometric_nbd import fit_geometric_nbd, fit_nbd
 from plait.stats.clv.outlook import outlook
 from plait.stats.clv.rows import WEEK, Customers, Purchases, Rows, collapse, counted, summarise
 from plait.stats.clv.special import Array
 from plait.stats.clv.value import ModelError
 
-FITS: Mapping[str, Callable[[Rows], Fit]] = {"bg-nbd": fit_bg_nbd, "mbg-nbd": fit_mbg_nbd}
+FITS: Mapping[str, Callable[[Rows], Fit]] = {
+    "bg-nbd": fit_bg_nbd, "mbg-nbd": fit_mbg_nbd, "geometric-nbd": fit_geometric_nbd, "nbd": fit_nbd,
+}  # fmt: skip
 LAST_CLASS = 7  # purchases before the origin from which customers are counted together
 TENTHS = 10
 LEAST_ORIGINS = 3

@@ -15,7 +15,7 @@ from plait.stats.clv.fit import Fit, Model, NotIdentified, Surface, maximise, re
 from plait.stats.clv.rows import Rows
 from plait.stats.clv.special import Array, digamma, inner, log_gamma
 
-GEOMETRIC, NBD = "geometric-nbd", "nbd"
+MODELS = GEOMETRIC, NBD = "geometric-nbd", "nbd"
 NAMES = ("r", "alpha", "p")
 ALIKE = 1e9  # a + b of a beta distribution that is one chance
 NEVER = 1e-300  # the chance to leave of somebody who never does

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from plait.failure import Misused, Said
-from plait.stats.clv import bg_bb, bg_nbd
+from plait.stats.clv import bg_bb, bg_nbd, geometric_nbd
 from plait.stats.clv.bg_bb import Occasions
 from plait.stats.clv.fit import UnknownModel
 from plait.stats.clv.rows import Rows
@@ -47,13 +47,22 @@ def outlook(model: str, parameters: Array, rows: Rows | Occasions, horizon: floa
         raise BadHorizon(Said("a horizon of {horizon} is not ahead; give a number above 0.", horizon=horizon))
     if isinstance(rows, Occasions):
         return _at_occasions(parameters, rows, _whole(horizon))
-    if model not in bg_nbd.MODELS:
+    if model not in (*bg_nbd.MODELS, *geometric_nbd.MODELS):
         raise UnknownModel(
-            Said("{model} expects no purchases; {allowed} do.", model=model, allowed="bg-nbd, mbg-nbd, bg-bb")
+            Said(
+                "{model} expects no purchases; {allowed} do.",
+                model=model,
+                allowed=", ".join((*bg_nbd.MODELS, *geometric_nbd.MODELS, bg_bb.NAME)),
+            )
         )
-    alive = bg_nbd.alive(parameters, rows, model)
+    alive = _alive(model, parameters, rows)
     mean, square, some = if_alive(model, parameters, rows, horizon)
     return Outlook(alive, alive * mean, alive * square, 1.0 - alive * some)
+
+
+def _alive(model: str, parameters: Array, rows: Rows) -> Array:
+    simple = model in geometric_nbd.MODELS
+    return geometric_nbd.alive(model, parameters, rows) if simple else bg_nbd.alive(parameters, rows, model)
 
 
 def weighed(model: str, parameters: Array, rows: Rows | Occasions, times: Array, weights: Array) -> Array:
@@ -64,7 +73,7 @@ def weighed(model: str, parameters: Array, rows: Rows | Occasions, times: Array,
         return np.asarray(sum(means), np.float64)
     cells = Cells.of(model, parameters, rows)
     per_cell = sum(weight * purchases(*cells.laws, time)[0] for time, weight in steps)
-    return bg_nbd.alive(parameters, rows, model) * np.asarray(per_cell, np.float64)[cells.row]
+    return _alive(model, parameters, rows) * np.asarray(per_cell, np.float64)[cells.row]
 
 
 def if_alive(model: str, parameters: Array, rows: Rows, horizon: float) -> tuple[Array, Array, Array]:
@@ -88,10 +97,12 @@ class Cells:
     @classmethod
     def of(cls, model: str, parameters: Array, rows: Rows) -> Cells:
         """Take the cells of rows, which lie together."""
-        r, alpha, a, b = (float(one) for one in parameters)
+        simple = model in geometric_nbd.MODELS
+        shift = 0.0 if simple else bg_nbd.MODELS[model]
+        r, alpha, a, b = (float(one) for one in (geometric_nbd.of_bg_nbd(model, parameters) if simple else parameters))
         begins = np.diff(rows.cell, prepend=-1) != 0
         x, age = rows.x[begins], rows.age[begins]
-        return cls((r + x, alpha + age, a, b + x + bg_nbd.MODELS[model]), np.cumsum(begins) - 1)
+        return cls((r + x, alpha + age, a, b + x + shift), np.cumsum(begins) - 1)
 
 
 def purchases(size: Array, scale: Array, a: float, b: Array, horizon: float) -> tuple[Array, Array, Array]:
