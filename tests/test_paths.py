@@ -397,6 +397,15 @@ def test_untouched_customers_tell_what_would_have_come_anyway() -> None:
     assert answer.baseline == pytest.approx(2000, abs=1e-6)
 
 
+def test_untouched_conversions_alone_tell_nothing_of_those_who_did_not_convert() -> None:
+    """Whoever buys without a touch is seen, whoever does not is not: no chance without a touch follows from it."""
+    alone = credit(counted(aggregated(("a", 30, 70, 0), ("ab", 20, 80, 0))))
+    found = credit(counted(aggregated(("", 50, 0, 0), ("a", 30, 70, 0), ("ab", 20, 80, 0))))
+    assert found.credit == pytest.approx(alone.credit, abs=1e-6)
+    assert found.baseline == 50
+    assert any("No untouched customers are known" in note for note in found.notes)
+
+
 def test_a_channel_that_never_helps_lies_on_the_bound_with_a_limit() -> None:
     statistics = counted(aggregated(("a", 100, 900, 0), ("ab", 50, 950, 0), ("b", 0, 1000, 0)))
     found = described(statistics.sets.members(2), statistics.sets.n[0], statistics.sets.k[0])

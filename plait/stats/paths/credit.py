@@ -9,7 +9,7 @@ import numpy as np
 from plait.failure import Said, Unfit
 from plait.stats.paths import response
 from plait.stats.paths.intervals import Replicates, limits, normal, replicated
-from plait.stats.paths.models import Model, Shares, known_model, rate_strength
+from plait.stats.paths.models import Model, Shares, known_model, nobody_within
 from plait.stats.paths.money import Floats, Ints, adding_up, apportioned
 from plait.stats.paths.response import NothingToCompare
 from plait.stats.paths.statistics import Statistics
@@ -175,16 +175,15 @@ def _bound_highs(total: Statistics, theta: Floats, level: float) -> Floats:
     """
     sets, size = total.sets, len(total.channels)
     member = sets.members(size)
-    rows = response.design(member, baseline=len(theta) > size)
-    n, k = sets.n[0].astype(np.float64), sets.k[0].astype(np.float64)
+    rows, n, won, _ = response.prepared(member, sets.n[0], sets.k[0], known=len(theta) > size)
     highs = np.zeros((3, size + 1))
     for channel in np.flatnonzero(theta[:size] <= 0):
         lifted = theta.copy()
-        lifted[channel] = response.profile_limit(rows, n, k, theta, int(channel), normal(level) ** 2 / 2)
+        lifted[channel] = response.profile_limit(rows, n, won, theta, int(channel), normal(level) ** 2 / 2)
         base = lifted[size] if len(theta) > size else 0.0
-        for row, worth in enumerate((k, sets.value[0].astype(np.float64))):
-            won = response.credits_of(lifted[None, :size], member, worth[None], base)[0, channel]
-            highs[row, channel] = won / max(worth.sum(), 1)
+        for row, worth in enumerate((sets.k[0].astype(np.float64), sets.value[0].astype(np.float64))):
+            earned = response.credits_of(lifted[None, :size], member, worth[None], base)[0, channel]
+            highs[row, channel] = earned / max(worth.sum(), 1)
         highs[2, channel] = -np.expm1(-lifted[channel])
     return highs
 
@@ -193,8 +192,7 @@ def _notes(total: Statistics, model: Model, point: Shares, *, interval: bool) ->
     said = []
     if total.left_open:
         said.append(Said("{count} journeys may still convert and are left out.", count=total.left_open))
-    nobody = not total.sets.n[:, ~total.sets.masks.any(1)].any()
-    if model.name == "response" and nobody:
+    if point.theta is not None and point.theta.shape[1] == len(total.channels):
         said.append(Said("No untouched customers are known, so what would have converted anyway is not told apart."))
     if total.journeys == total.conversions and model.effect:
         said.append(
@@ -203,7 +201,7 @@ def _notes(total: Statistics, model: Model, point: Shares, *, interval: bool) ->
     if point.sampled is not None:
         said.append(Said("The strength is sampled over orders of channels; its limits are those of sampling alone."))
     elif model.name == "shapley" and point.effect is not None:
-        holes = rate_strength(total, None)[1]
+        holes = int(nobody_within(total).sum())
         if holes:
             said.append(Said("{count} sets of channels that nobody met alone take the fitted rate.", count=holes))
     if not interval:

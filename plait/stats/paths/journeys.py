@@ -297,12 +297,12 @@ def _first_since(at: Whole, low: Ints, high: Ints, when: Whole) -> Ints:
 
 
 def _check_sorted(touches: Touches, conversions: Conversions) -> None:
-    for name, log in (("touches", touches), ("conversions", conversions)):
+    for name, log in ((Said("touches"), touches), (Said("conversions"), conversions)):
         if len(log.unit) != len(log.at):
-            raise UnfitJourneys(Said("the columns of the {log} differ in length.", log=Said(name)))
+            raise UnfitJourneys(Said("the columns of the {log} differ in length.", log=name))
         back = log.unit[1:] < log.unit[:-1]
         if back.any() or ((log.unit[1:] == log.unit[:-1]) & (log.at[1:] < log.at[:-1])).any():
-            raise UnfitJourneys(Said("the {log} are not sorted; sort them by customer, then instant.", log=Said(name)))
+            raise UnfitJourneys(Said("the {log} are not sorted; sort them by customer, then instant.", log=name))
 
 
 def _check(journeys: Journeys) -> None:

@@ -11,7 +11,7 @@ from plait.failure import Misused, Said, Unfit
 from plait.stats.paths.intervals import limits
 from plait.stats.paths.journeys import Journeys
 from plait.stats.paths.money import Floats, Ints, apportioned
-from plait.stats.paths.response import credits_of, design, fitted
+from plait.stats.paths.response import credits_of, fitted, prepared
 from plait.stats.paths.statistics import Bools, Sets
 
 W = {"first": 0.30, "lead": 0.30, "opportunity": 0.30}
@@ -161,8 +161,8 @@ def _within(stage: Stage, size: int, n: Ints, k: Ints, worth: Ints) -> Floats:
     shares = np.zeros((len(n), size + 1))
     shares[:, -1] = worth.sum(1)
     if told.any():
-        known = bool(n[:, ~member.any(1)].any())
-        theta = fitted(design(member, baseline=known), n[told], k[told])
+        rows, entered, advanced, known = prepared(member, n[told], k[told])
+        theta = fitted(rows, entered, advanced)
         base = theta[:, size] if known else 0.0
         shares[told] = credits_of(theta[:, :size], member, worth[told].astype(np.float64), base)
     return shares

@@ -10,7 +10,7 @@ import numpy as np
 from plait.failure import Misused, Said, Unfit
 from plait.stats.paths import markov, response, shapley
 from plait.stats.paths.money import Floats, Ints
-from plait.stats.paths.statistics import Statistics, UnfitStatistics
+from plait.stats.paths.statistics import Bools, Statistics, UnfitStatistics
 
 A_TIME = 4_000_000
 SEED = 20_251_122  # of orders of channels
@@ -136,46 +136,48 @@ def _shapley(statistics: Statistics, start: Floats | None) -> Shares:
         member = sets.members(len(statistics.channels))
         effect, error = shapley.sampled_rate_shapley(member, sets.n[0], sets.k[0], seed=SEED)
         return Shares(equal.credit, equal.value, effect[None], sampled=error)
-    return Shares(equal.credit, equal.value, rate_strength(statistics, start)[0])
+    return Shares(equal.credit, equal.value, rate_strength(statistics, start))
 
 
-def rate_strength(statistics: Statistics, start: Floats | None = None, *, fill: bool = True) -> tuple[Floats, int]:
-    """Give the exact Shapley value of the rate game for each channel [R, K], and how many sets nobody lies within.
+def nobody_within(statistics: Statistics) -> Bools:
+    """Say for each set of channels but the empty one whether no journey lies within it [2^K]."""
+    reached = np.zeros(1 << len(statistics.channels))
+    reached[statistics.sets.masks[:, 0].astype(np.int64)] = statistics.sets.n.sum(0)
+    found = shapley.subset_sums(reached) <= 0
+    found[0] = False
+    return np.asarray(found)
+
+
+def rate_strength(statistics: Statistics, start: Floats | None = None, *, fill: bool = True) -> Floats:
+    """Give the exact Shapley value of the rate game for each channel [R, K], for up to 20 channels.
 
     v(S) is the conversion rate of journeys that met only channels of S. Sets that nobody lies within take the rate of
     the fitted response model, or 0 with `fill` False. It ignores reach: a strength, never a credit.
     """
-    size = len(statistics.channels)
-    places = statistics.sets.masks[:, 0].astype(np.int64)
-    every = np.arange(1 << size, dtype=np.uint64)[:, None]
-    fills: Floats | float = 0.0
-    thetas = None
-    reached = np.zeros(1 << size)
-    reached[places] = statistics.sets.n.sum(0)
-    holes = shapley.subset_sums(reached) <= 0
-    holes[0] = False
-    if fill and holes.any():
-        thetas = _response(statistics, start).theta
+    sets, size = statistics.sets, len(statistics.channels)
+    places = sets.masks[:, 0].astype(np.int64)
+    thetas = _response(statistics, start).theta if fill and nobody_within(statistics).any() else None
+    _, n, k, _ = response.prepared(sets.members(size), sets.n, sets.k)
+    member = (np.arange(1 << size)[:, None] >> np.arange(size)) & 1 == 1
     found = np.zeros((statistics.blocks, size))
     a_time = max(1, A_TIME >> size)
     for low in range(0, statistics.blocks, a_time):
         part = slice(low, low + a_time)
-        n, k = (np.zeros((len(statistics.sets.n[part]), 1 << size)) for _ in range(2))
-        n[:, places], k[:, places] = statistics.sets.n[part], statistics.sets.k[part]
+        reached, won = (np.zeros((len(n[part]), 1 << size)) for _ in range(2))
+        reached[:, places], won[:, places] = n[part], k[part]
+        fills: Floats | float = 0.0
         if thetas is not None:
-            member = (every >> np.arange(size, dtype=np.uint64)) & np.uint64(1) == 1
             base = thetas[part, size] if thetas.shape[1] > size else 0.0
             fills = response.chances(thetas[part, :size], member, base)
-        game = shapley.rates(n, k, fills)
-        found[part] = shapley.shapley(game)
-    return found, int(holes.sum())
+        found[part] = shapley.shapley(shapley.rates(reached, won, fills))
+    return found
 
 
 def _response(statistics: Statistics, start: Floats | None) -> Shares:
     sets, size = statistics.sets, len(statistics.channels)
     member = sets.members(size)
-    known = bool(sets.n[:, ~member.any(1)].any())
-    theta = response.fitted(response.design(member, baseline=known), sets.n, sets.k, start)
+    rows, n, k, known = response.prepared(member, sets.n, sets.k, known=None if start is None else len(start) > size)
+    theta = response.fitted(rows, n, k, start)
     base = theta[:, size] if known else 0.0
     own = theta[:, :size]
 

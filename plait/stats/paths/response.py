@@ -49,6 +49,20 @@ def design(member: Bools, *, baseline: bool) -> Floats:
     return np.column_stack([rows, np.ones(len(rows))]) if baseline else rows
 
 
+def prepared(member: Bools, n: Ints, k: Ints, *, known: bool | None = None) -> tuple[Floats, Floats, Floats, bool]:
+    """Give the rows and counts that the model is fitted on, and whether the baseline is identified.
+
+    It is where some untouched customers did not convert. Where only those are seen who did, as in a log of touches and
+    sales, they tell nothing about the chance without a touch and are left out of the fit. `member` [M, K], `n`, `k`
+    [..., M]; `known` says it where it has been decided for all customers before.
+    """
+    untouched = ~member.any(1)
+    if known is None:
+        known = bool((n > k)[..., untouched].any())
+    left_out = untouched & (not known)
+    return design(member, baseline=known), np.where(left_out, 0.0, n), np.where(left_out, 0.0, k), known
+
+
 def log_likelihood(theta: Floats, rows: Floats, n: Floats, k: Floats) -> Floats:
     """Give sum of k ln p - (n - k) eta, with eta = `rows` theta and p = 1 - e^-eta; for [R, C], [R, M] gives [R]."""
     eta = theta @ rows.T
@@ -151,9 +165,8 @@ def _rise(here: Floats, step: Floats, height: Floats, rows: Floats, n: Floats, k
 
 def described(member: Bools, n: Ints, k: Ints) -> Response:
     """Fit the model once and say how sure each hazard is. `member` [M, K], `n`, `k` [M]."""
-    known = bool((n[~member.any(1)] > 0).any())
-    rows, journeys, won = design(member, baseline=known), n.astype(np.float64), k.astype(np.float64)
-    theta = fitted(rows, n[None], k[None])[0]
+    rows, journeys, won, known = prepared(member, n, k)
+    theta = fitted(rows, journeys[None], won[None])[0]
     bound = theta <= 0
     free = np.flatnonzero(~bound & (theta < LARGEST))
     error = np.zeros(len(theta))
