@@ -7,6 +7,7 @@ command that needs them, so that `plait --help` answers at once.
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import MAXYEAR, MINYEAR, date, datetime
@@ -34,6 +35,9 @@ HOME = click.option(
     show_default=True,
     help="Folder that holds everything plait knows.",
 )
+# The matrices of models are small: threads of linear algebra only wait for each other. Read once, before numpy is.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 MAPPING = click.option(
     "--mapping",
     required=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,7 +83,6 @@ def paths(
 
     docs/attribution.md tells what each model estimates.
     """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the matrices are small: threads only wait for each other
     from plait.stats.paths.counting import counted
 
     if interval == "quick" and model != "markov":

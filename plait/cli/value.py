@@ -62,7 +62,7 @@ def value(file: Path, *, model: str, as_json: bool, as_csv: bool, **given: Any) 
         )
         found = answer(read_history(file, asked), wanted)
     if as_json:
-        click.echo(json.dumps(found.told))
+        click.echo(json.dumps(found.told, indent=2, ensure_ascii=False))
     elif as_csv:
         _print_csv(found.table)
     else:
