@@ -77,6 +77,8 @@ if __name__ == "__main__":
     (HERE / "kinds.md").write_text(kinds_page(), "utf-8")
     (HERE / "measures.md").write_text(measures_page(), "utf-8")
     import back_test
+    import demo_truth
 
+    demo_truth.write()
     if back_test.DATA.exists():
         back_test.write()

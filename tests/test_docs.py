@@ -65,6 +65,12 @@ def test_generated_pages_are_up_to_date() -> None:
     assert (DOCS / "measures.md").read_text("utf-8") == generate.measures_page(), "run `make docs`"
 
 
+def test_the_page_on_attribution_tells_the_demos_truth(demo: Path) -> None:
+    told = load_module(DOCS / "demo_truth.py")
+    page = (DOCS / "attribution.md").read_text("utf-8")
+    assert told.section(demo) in page, "run `make docs`"
+
+
 @pytest.mark.parametrize("name", sorted(registry))
 def test_every_measure_is_documented(name: str) -> None:
     assert f"\n## {name}\n" in (DOCS / "measures.md").read_text("utf-8"), f"{name} is missing: run `make docs`"
