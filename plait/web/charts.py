@@ -107,6 +107,20 @@ def heatmap_of(table: Table, *, row: str, column: str, value: str) -> Chart | No
     return Chart("heatmap", labels, series, table.columns[value], rows=[one.name for one in series])
 
 
+def intervals_of(table: Table, *, x: str, value: str, low: str, high: str, faint: Sequence[str] = ()) -> Chart | None:
+    """Draw a column of a table with the interval of each value, in the order of the table; `faint` is drawn paler."""
+    records, currency = _in_one_currency(table)
+    records = [record for record in records if number(record[value]) is not None][:MOST_RANKED]
+    if not records:
+        return None
+    values, lows, highs = ([number(record[name]) for record in records] for name in (value, low, high))
+    labels = [label_of(record[x], table.columns[x]) for record in records]
+    pale = [str(record[x]) in faint for record in records]
+    return Chart(
+        "interval", labels, [Series(words.label(value), values, lows, highs)], table.columns[value], currency, pale
+    )
+
+
 def _running(today: date) -> frozenset[str]:
     """Name the month, quarter and year that are not over on a day."""
     return frozenset((f"{today:%Y-%m}", f"{today:%Y}-Q{(today.month + 2) // 3}", f"{today:%Y}"))

@@ -41,8 +41,14 @@ def shown(cell: Cell, unit: str, currency: str | None = None, *, compact: bool =
         return str(format_decimal(round(100 * float(cell)), locale=locale()))
     if unit == MONEY_UNIT:
         return money(Decimal(str(cell)), currency, compact=compact)
+    if compact and isinstance(cell, float) and abs(cell) >= COMPACT_FROM:
+        return str(format_compact_decimal(round(cell), locale=locale(), fraction_digits=1))
     if isinstance(cell, float):
-        digits = "#,##0.0" if unit in ("days", "months", "credit", "touches") else "#,##0.00"
+        digits = (
+            "#,##0.0"
+            if unit in ("days", "months", "credit", "touches") or (compact and unit == "expected")
+            else "#,##0.00"
+        )
         return str(format_decimal(round(cell, 6), digits, locale=locale()))
     if compact and abs(int(cell)) >= COMPACT_FROM:
         return str(format_compact_decimal(cell, locale=locale(), fraction_digits=1))
@@ -56,6 +62,14 @@ def money(amount: Decimal, currency: str | None, *, compact: bool = False) -> st
     if compact and abs(amount) >= COMPACT_FROM:
         return str(format_compact_currency(amount, currency, locale=locale(), fraction_digits=1))
     return str(format_currency(amount, currency, locale=locale()))
+
+
+def whole_money(amount: Decimal, currency: str | None) -> str:
+    """Give money without its minor unit, as limits are read that are no more exact than that."""
+    if not currency or len(currency) != len("EUR"):
+        return str(format_decimal(round(amount), locale=locale()))
+    pattern = str(locale().currency_formats["standard"].pattern).replace(".00", "")
+    return str(format_currency(round(amount), currency, pattern, locale=locale(), currency_digits=False))
 
 
 def day(value: Cell) -> str:

@@ -20,10 +20,19 @@ from plait.sources import rules
 
 SPELT = {
     "it": "IT", "hr": "HR", "nps": "NPS", "csat": "CSAT", "csv": "CSV", "crm": "CRM", "sql": "SQL", "mql": "MQL",
-    "sal": "SAL", "ga4": "GA4", "id": "ID", "kaplan": "Kaplan-Meier", "ip": "IP",
+    "sal": "SAL", "ga4": "GA4", "id": "ID", "kaplan": "Kaplan-Meier", "ip": "IP", "roi": "ROI",
+    "bg-nbd": "BG/NBD", "mbg-nbd": "MBG/NBD", "nbd": "NBD",
 }  # fmt: skip
 
-NAMED = {"event.other": "Other event"}  # names that do not read well word by word
+NAMED = {
+    "event.other": "Other event",
+    "markov-2": "Markov of order 2",
+    "w": "W-shaped",
+    "last_non_direct": "Last but direct",
+    "mean_days": "Days on average",
+    "value": "Worth",
+    "mean_touches": "Touches on average",
+}  # names that do not read well word by word
 
 
 def readable(name: str) -> str:
@@ -44,15 +53,18 @@ def value(text: object, unit: str = "text") -> str:
     """Give a value of a table's text column: words of ours are translated, names from the data stay as they are."""
     said = str(text)
     if unit == "stage" or said in OWN_VALUES:
-        return label(said) if said not in PARENTHESES else gettext(said)
+        return label(said) if said not in AS_THEY_ARE else gettext(said)
     return said
 
 
 HEALTHS = ("poor", "watch", "good", "unknown")
 HOLE = re.compile(r"{\w+[^}]*}")
 AS_WRITTEN = re.compile(r"![rsa]}")  # of a stored text: the value stands in it as it was written
-PARENTHESES = ("(unknown)", "(new)")
-OWN_VALUES = frozenset((*PARENTHESES, *STAGES, *KINDS, "all", "forward", "back", "nps", "csat", "review", *HEALTHS))
+AS_THEY_ARE = (
+    "(unknown)", "(new)", "(no touch)", "(would have come anyway)", "(own sales)", "(none)", "(others)",
+    "0 days", "1-7 days", "8-30 days", "31-90 days", "91-180 days", "over 180 days", "over 10",
+)  # fmt: skip
+OWN_VALUES = frozenset((*AS_THEY_ARE, *STAGES, *KINDS, "all", "forward", "back", "nps", "csat", "review", *HEALTHS))
 
 
 def paragraphs(measure: Measure) -> list[str]:
@@ -115,5 +127,5 @@ def vocabulary() -> Iterator[str]:
             yield readable(kind.quantity)
     yield from map(readable, DEPARTMENTS)
     yield from rules.patterns()
-    yield from PARENTHESES
-    yield from (readable(text) for text in OWN_VALUES if text not in PARENTHESES)
+    yield from AS_THEY_ARE
+    yield from (readable(text) for text in OWN_VALUES if text not in AS_THEY_ARE)

@@ -39,7 +39,7 @@
       legend: several ? { type: "scroll", left: 0, right: 0, top: 0, pageIconColor: soft, pageIconInactiveColor: line, pageIconSize: 11, pageTextStyle: { color: soft }, icon: "rect", itemWidth: 10, itemHeight: 10, textStyle: { color: soft } } : undefined,
       tooltip: { renderMode: "richText", trigger: chart.kind === "heatmap" ? "item" : "axis", backgroundColor: card, borderColor: line, textStyle: { color: ink, fontSize: 12 }, valueFormatter: (value) => say(chart, value, false), axisPointer: { type: chart.kind === "line" ? "line" : "shadow" } },
     };
-    const at = { line: lines, bar: bars, stacked: bars, ranked: ranks, funnel: ranks, heatmap: heat, spark, interval: lines }[chart.kind];
+    const at = { line: lines, bar: bars, stacked: bars, ranked: ranks, funnel: ranks, heatmap: heat, spark, interval: intervals }[chart.kind];
     return { ...base, ...at(chart, { colours, ink, soft, card, line, base }) };
   }
   function lines(chart) {
@@ -52,6 +52,25 @@
   function ranks(chart, { ink }) {
     return { ...axes(chart, true), grid: { left: 10, right: 74, top: chart.series.length > 1 ? 34 : 4, bottom: 4, containLabel: true },
       series: chart.series.map((one) => ({ type: "bar", name: one.name, data: one.values, barMaxWidth: 20, label: { show: true, position: "right", color: ink, formatter: ({ value }) => say(chart, value, true) } })) };
+  }
+  // A bar and over it the interval of its value, edged in the card's colour so that it is seen on the bar too.
+  function intervals(chart, { ink, soft, card, line, base }) {
+    const one = chart.series[0], flat = axes(chart, true);
+    const known = one.values.map((_, k) => [one.low[k], one.high[k], k]).filter(([low, high]) => low !== null && high !== null);
+    const told = (k) => `${chart.labels[k]}: ${say(chart, one.values[k], false)}${one.low[k] === null ? "" : ` (${say(chart, one.low[k], false)} – ${say(chart, one.high[k], false)})`}`;
+    const whisker = (_, api) => {
+      const [left, y] = api.coord([api.value(0), api.value(2)]), [right] = api.coord([api.value(1), api.value(2)]);
+      const strokes = [[left, y, right, y], [left, y - 5, left, y + 5], [right, y - 5, right, y + 5]];
+      const drawn = (stroke, lineWidth) => strokes.map(([x1, y1, x2, y2]) => ({ type: "line", shape: { x1, y1, x2, y2 }, style: { stroke, lineWidth } }));
+      return { type: "group", children: [...drawn(card, 4.5), ...drawn(ink, 1.6)] };
+    };
+    return { ...flat, legend: undefined, grid: { left: 10, right: 26, top: 4, bottom: 4, containLabel: true },
+      xAxis: { ...flat.xAxis, axisLabel: { show: true, color: soft, hideOverlap: true, formatter: (value) => say(chart, value, true) }, splitLine: { show: true, lineStyle: { color: line } } },
+      tooltip: { ...base.tooltip, formatter: (points) => told(points[0].dataIndex) },
+      series: [
+        { type: "bar", name: one.name, data: one.values.map((value, k) => (chart.partial[k] ? { value, itemStyle: { opacity: 0.45 } } : value)), barMaxWidth: 16 },
+        { type: "custom", name: one.name, data: known, encode: { x: [0, 1], y: 2 }, renderItem: whisker, silent: true, z: 5 },
+      ] };
   }
   function heat(chart, { soft, ink, card, base }) {
     const cells = chart.series.flatMap((one, y) => one.values.map((value, x) => (value === null ? null : [x, y, value]))).filter(Boolean);
@@ -74,7 +93,7 @@
     if (script) { element.chart = JSON.parse(script.textContent); script.remove(); }
     const chart = element.chart;
     if (!chart) return;
-    if (chart.kind === "ranked" || chart.kind === "funnel") element.classList.add(`rows-${Math.min(12, Math.max(3, chart.labels.length))}`);
+    if (["ranked", "funnel", "interval"].includes(chart.kind)) element.classList.add(`rows-${Math.min(12, Math.max(3, chart.labels.length))}`);
     if (chart.kind === "heatmap") element.classList.add(chart.rows.length > 12 ? "rows-24" : "rows-12");
     if (drawn.has(element)) drawn.get(element).dispose();
     const made = echarts.init(element, null, { renderer: "svg", locale: LOCALE });
