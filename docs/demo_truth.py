@@ -42,8 +42,8 @@ def section(home: Path) -> str:
     lines = [
         "",
         (
-            f"Of {truth['wins']['all']} won deals the channels caused {sum(wins.values()):.1f} in expectation; all others "
-            "would have come anyway. Conversions by channel:"
+            f"Of {truth['wins']['all']} won deals the channels caused {sum(wins.values()):.1f} in expectation; all "
+            "others would have come anyway. Conversions by channel:"
         ),
         "",
         f"| channel | truly caused |{told}|",
