@@ -23,7 +23,10 @@ pytestmark = [
 ]
 PICTURES = Path(__file__).parents[2] / "build" / "pictures"
 OLIST = Path(__file__).parents[3] / "shared" / "data" / "olist"
-PAGES = ("/boards/company/", "/boards/revenue/", "/accounts/", "/measures/", "/measures/win_rate/?by=quarter", "/data/")
+PAGES = (
+    "/boards/company/", "/boards/revenue/", "/accounts/", "/measures/", "/measures/win_rate/?by=quarter", "/data/",
+    "/attribution/", "/attribution/?model=markov&margin=0.6", "/value/", "/value/?basis=deal",
+)  # fmt: skip
 SERIOUS = ("serious", "critical")
 
 
