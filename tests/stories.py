@@ -106,6 +106,7 @@ def _draw(chance: random.Random, number: int, name: str, accounts: int) -> Fact:
         product=chance.choice(("base", "plus", None)),
         owner=chance.choice(("sol", "sue", None)) or ("sol" if "owner" in kind.needs else None),
         text=chance.choice(("nurture", "Dormant", "nowhere")) if "text" in kind.needs else None,
+        detail={"priority": ("Urgent", "normal", "p1", "")[number % 4]} if name == "ticket.opened" else {},
     )
 
 

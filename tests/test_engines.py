@@ -30,6 +30,7 @@ VARIANTS: dict[str, list[dict[str, object]]] = {
     "revenue": [{"basis": "payment"}],
     "retention": [{"basis": "order"}],
     "spend": [{"by": "campaign"}],
+    "failure_churn": [{"priority": "any", "within_months": 1}],
 }
 
 

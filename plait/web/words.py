@@ -63,6 +63,7 @@ AS_WRITTEN = re.compile(r"![rsa]}")  # of a stored text: the value stands in it 
 AS_THEY_ARE = (
     "(unknown)", "(new)", "(no touch)", "(would have come anyway)", "(own sales)", "(none)", "(others)",
     "0 days", "1-7 days", "8-30 days", "31-90 days", "91-180 days", "over 180 days", "over 10",
+    "with a failure", "alike, without a failure", "published: up to",
 )  # fmt: skip
 OWN_VALUES = frozenset((*AS_THEY_ARE, *STAGES, *KINDS, "all", "forward", "back", "nps", "csat", "review", *HEALTHS))
 
