@@ -26,9 +26,9 @@ from plait.stats.paths.journeys import (
     sorted_touches,
 )
 from plait.stats.paths.markov import removal_effect_of_set, removal_effects
-from plait.stats.paths.milestones import FULL_PATH, NOWHERE, Stage, W, role_weights, stage_credit, touch_at
+from plait.stats.paths.milestones import Stage, stage_credit
 from plait.stats.paths.models import MODELS, NoInstants
-from plait.stats.paths.money import apportioned, apportioned_each
+from plait.stats.paths.money import apportioned
 from plait.stats.paths.response import NothingToCompare, credits_of, described, design, effects, fitted, slopes
 from plait.stats.paths.rules import weights
 from plait.stats.paths.statistics import Rows, Sets, Statistics, UnfitStatistics, from_counts, of_members
@@ -241,10 +241,8 @@ def test_money_is_divided_to_the_last_cent(total: int, shares: list[float]) -> N
     assert np.abs(parts - weight / weight.sum() * total).max() <= 1 + 1e-9 * total
 
 
-def test_a_tie_goes_to_the_lower_channel_and_the_earlier_touch() -> None:
+def test_a_tie_goes_to_the_lower_channel() -> None:
     assert apportioned(100, np.array([1.0, 1.0, 1.0])).tolist() == [34, 33, 33]
-    each = apportioned_each(np.array([100, 5]), np.array([1 / 3] * 3 + [0.5, 0.5]), np.array([0, 3, 5]))
-    assert each.tolist() == [34, 33, 33, 3, 2]
 
 
 # -- rules
@@ -536,39 +534,17 @@ def test_few_blocks_make_intervals_wider_by_students_t() -> None:
 # -- milestones
 
 
-def won_deal() -> Journeys:
-    """Five touches: first on day 0, lead after the second, opportunity after the fourth, won after the last."""
-    return log(*((1, day, letter) for day, letter in enumerate("abcde")), won=((1, 9, 1000),))
-
-
-def test_the_w_rule_pays_first_lead_and_opportunity() -> None:
-    deal = won_deal()
-    at = {"lead": np.array([1]), "opportunity": np.array([3])}
-    places = {name: touch_at(deal, instant, known=np.array([True])) for name, instant in at.items()}
-    assert {name: place.tolist() for name, place in places.items()} == {"lead": [1], "opportunity": [3]}
-    assert role_weights(deal, W, places) == pytest.approx([0.3, 0.3, 0.05, 0.3, 0.05])
-    assert role_weights(deal, FULL_PATH, places) == pytest.approx([0.225, 0.225, 0.1, 0.225, 0.225])
-
-
-def test_a_missing_milestone_and_a_touch_with_two_parts_still_add_up() -> None:
-    deal = won_deal()
-    none = np.array([NOWHERE])
-    assert role_weights(deal, W, {"lead": none, "opportunity": np.array([0])}) == pytest.approx(
-        np.array([0.6, 0.025, 0.025, 0.025, 0.025]) / 0.7
-    )
-    single = log((1, 0, "a"), (1, 1, "b"), won=((1, 2, 0),))
-    both = {"lead": np.array([1]), "opportunity": np.array([1])}
-    assert role_weights(single, W, both) == pytest.approx([1 / 3, 2 / 3])  # no others: the 10 % goes in proportion
+def stage(name: str, rows: dict[str, tuple[int, int, int]], blocks: int = 1) -> Stage:
+    """Make a stage of the sets met in it: entered, advanced, won; dealt out over blocks in turn. A deal is 50.00."""
+    member = np.array([[letter in met for letter in "ab"] for met in rows])
+    turn = np.arange(blocks)[:, None]
+    n, k, won = (np.array([row[place] for row in rows.values()]) for place in range(3))
+    n, k, won = (total // blocks + (turn < total % blocks) for total in (n, k, won))
+    return Stage(name, Sets(of_members(member), n, k, won * 5000), won)
 
 
 def test_stage_credit_telescopes_to_what_was_won() -> None:
     """Two stages. `a` brings half of those it meets into stage 2; there `b` wins half; without touches one in ten."""
-
-    def stage(name: str, rows: dict[str, tuple[int, int, int]]) -> Stage:
-        member = np.array([[letter in met for letter in "ab"] for met in rows])
-        n, k, won = (np.array([[row[place] for row in rows.values()]]) for place in range(3))
-        return Stage(name, Sets(of_members(member), n, k, won * 5000), won)
-
     stages = (
         stage("mql", {"": (1000, 100, 30), "a": (1000, 550, 170)}),
         stage("won", {"": (500, 50, 50), "b": (150, 150 * 11 // 20, 150)}),
@@ -589,6 +565,32 @@ def test_stages_that_lose_a_won_deal_are_refused() -> None:
     sets = Sets(of_members(np.array([[True]])), np.array([[10]]), np.array([[5]]), np.array([[50]]))
     with pytest.raises(Misused, match="must hold every won deal"):
         stage_credit("a", [Stage("mql", sets, np.array([[5]])), Stage("won", sets, np.array([[4]]))])
+
+
+def test_a_channel_that_did_nothing_is_known_to_do_little_and_one_that_met_no_win_to_do_nothing() -> None:
+    leads = stage("mql", {"": (400, 200, 40), "a": (60, 24, 4)}, blocks=8)
+    offers = stage("won", {"": (180, 40, 40), "b": (20, 0, 0), "a": (24, 4, 4)}, blocks=8)
+    found = stage_credit("ab", (leads, offers))
+    assert found.low is not None
+    assert found.high is not None
+    assert found.credit.sum(0) == pytest.approx([0, 0], abs=1e-9)
+    assert found.low == pytest.approx([0, 0])
+    assert 0.05 < found.high[0] < 4  # of the four wins that `a` met
+    assert found.high[1] == 0
+
+
+def test_where_only_those_without_a_touch_advance_all_would_have_come_anyway() -> None:
+    found = stage_credit("ab", (stage("mql", {"": (10, 10, 5), "a": (9, 0, 0)}), stage("won", {"": (10, 5, 5)})))
+    assert found.baseline == pytest.approx(5)
+    assert found.baseline_value == 25_000
+    assert (found.entered.tolist(), found.advanced.tolist()) == ([19, 10], [10, 5])
+
+
+def test_where_everybody_was_won_or_nobody_the_stages_tell_nothing() -> None:
+    with pytest.raises(Unfit, match="were won"):
+        stage_credit("ab", (stage("mql", {"a": (5, 5, 5)}), stage("won", {"": (5, 5, 5)})))
+    with pytest.raises(Unfit, match="no deal was won"):
+        stage_credit("ab", (stage("mql", {"a": (5, 2, 0)}), stage("won", {"": (2, 0, 0)})))
 
 
 def test_instants_are_days_of_86400_seconds_unless_said() -> None:

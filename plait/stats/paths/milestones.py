@@ -8,15 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from plait.failure import Misused, Said, Unfit
-from plait.stats.paths.intervals import limits
-from plait.stats.paths.journeys import Journeys
-from plait.stats.paths.money import Floats, Ints, apportioned
-from plait.stats.paths.response import credits_of, fitted, prepared
+from plait.stats.paths.intervals import limits, normal
+from plait.stats.paths.money import Floats, Ints, adding_up, apportioned
+from plait.stats.paths.response import credits_of, fitted, prepared, profile_limit
 from plait.stats.paths.statistics import Bools, Sets
-
-W = {"first": 0.30, "lead": 0.30, "opportunity": 0.30}
-FULL_PATH = {"first": 0.225, "lead": 0.225, "opportunity": 0.225, "won": 0.225}
-NOWHERE = -1
 
 
 class UnfitStages(Misused):
@@ -27,38 +22,8 @@ class NothingWon(Unfit):
     """No deal was won, so nothing can be traced back."""
 
 
-def touch_at(journeys: Journeys, instant: Ints, *, known: Bools) -> Ints:
-    """Find the touch of a milestone: the last one at or before it in its journey [J], -1 where there is none.
-
-    `instant` [J] in the units of the journeys, `known` [J] False where the milestone was never reached.
-    """
-    if journeys.at is None:
-        raise UnfitStages(Said("milestones ask when the touches were, and these journeys have no instants."))
-    length = journeys.length
-    before = journeys.at <= np.repeat(np.where(known, instant, np.iinfo(np.int64).min), length)
-    count = np.concatenate([[0], np.cumsum(before)])
-    found = count[journeys.starts[1:]] - count[journeys.starts[:-1]]
-    return np.where(found > 0, journeys.starts[:-1] + found - 1, NOWHERE)
-
-
-def role_weights(journeys: Journeys, roles: dict[str, float], places: dict[str, Ints]) -> Floats:
-    """Give each touch its share in a won deal by the part that it played: the W rule, or the full path [T].
-
-    `roles` are `W` or `FULL_PATH`: a share for each milestone; `places` [J] the touch of each (NOWHERE where it is
-    missing; first and won need none). What the roles leave, 10 %, goes to the other touches in equal parts; without
-    others, to the milestones' touches in proportion. A missing milestone is as if it had no share. One touch may play
-    several parts. Shares add up to 1 in each journey; no journey may be empty. Trade conventions, not measurements.
-    """
-    ends = {"first": journeys.starts[:-1], "won": journeys.starts[1:] - 1}
-    given = np.zeros(len(journeys.channel))
-    for role, share in roles.items():
-        place = ends[role] if role in ends else places[role]
-        np.add.at(given, place[place != NOWHERE], share)
-    begin, length = journeys.starts[:-1], journeys.length
-    others = np.add.reduceat((given == 0).astype(np.int64), begin)
-    left = np.where(others > 0, (1 - sum(roles.values())) / np.maximum(others, 1), 0)
-    given = np.where(given == 0, np.repeat(left, length), given)
-    return np.asarray(given / np.repeat(np.add.reduceat(given, begin), length))
+class NothingLost(Unfit):
+    """Everybody was won, so what moved them on cannot be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +43,10 @@ class Stage:
 class StageCredit:
     """What each channel earned of the won deals at each stage.
 
-    `credit` [stages, K] in deals with limits (None with one block), `value` [stages, K] in whole minor units;
-    `baseline` and `baseline_value` are what no channel did. All add up to `won` and `total_value`. `reach` [stages + 1]
-    is the chance of being won at the entry of each stage, 1 at the end: a stage earns by how much it raises it.
+    `credit` [stages, K] in deals, `low` and `high` [K] the limits of a channel's sum over the stages (None with one
+    block), `value` [stages, K] in whole minor units; `baseline` and `baseline_value` are what no channel did. All add
+    up to `won` and `total_value`. `entered`, `advanced` [stages] count; `reach` [stages + 1] is the chance of being won
+    at the entry of each stage, 1 at the end: a stage earns by how much it raises it.
     """
 
     channels: tuple[str, ...]
@@ -93,6 +59,8 @@ class StageCredit:
     baseline_value: int
     won: int
     total_value: int
+    entered: Ints
+    advanced: Ints
     reach: Floats
 
     def roles(self) -> dict[str, Ints]:
@@ -108,26 +76,67 @@ def stage_credit(channels: Sequence[str], stages: Sequence[Stage], *, level: flo
 
     With r_i the share that advances at stage i, an account at the entry of stage j is won with chance f_j = r_j r_(j+1)
     ...; stage j earns f_(j+1) - f_j of every won deal, and f_0 would have been won anyway (baseline). Within a stage
-    the response model shares. Telescopes to the won value exactly. Lost deals get nothing. Refused: no won deal; stages
-    that do not hold the same won deals.
+    the response model shares. Telescopes to the won value exactly. Lost deals get nothing. Refused: no won deal;
+    nobody who entered and was not won; stages that do not hold the same won deals.
     """
     won, value = (int(column.sum()) for column in (stages[0].won, stages[0].sets.value))
     if any(int(s.won.sum()) != won or int(s.sets.value.sum()) != value for s in stages):
         raise UnfitStages(Said("each stage must hold every won deal; count deals that skipped it as untouched there."))
     if not won:
         raise NothingWon(Said("no deal was won, so there is no credit to share; choose a longer window."))
+    entered, advanced = (
+        np.array([int(column.sum()) for column in told])
+        for told in zip(*((stage.sets.n, stage.sets.k) for stage in stages), strict=True)
+    )
+    if (entered == advanced).all():
+        raise NothingLost(
+            Said("all that entered a stage were won; what moved them on shows only beside some that were not.")
+        )
     deals, reach = _parts(stages, len(channels), whole=True, money=False)
     money, _ = _parts(stages, len(channels), whole=True, money=True)
-    low = high = None
-    if len(stages[0].won) > 1:
-        spread, _ = _parts(stages, len(channels), whole=False, money=False)
-        low, high = limits(deals[0], spread, "blocks", level)
-        low, high = np.maximum(low, 0)[:, :-1] * won, np.minimum(high, 1)[:, :-1] * won
+    credit = adding_up(float(won), deals[0].reshape(-1)).reshape(deals[0].shape)
     whole = apportioned(value, money[0].reshape(-1)).reshape(money[0].shape)
+    low, high = _limits(stages, deals[0], reach[0], level) if len(stages[0].won) > 1 else (None, None)
     return StageCredit(
-        tuple(channels), tuple(stage.name for stage in stages), deals[0][:, :-1] * won, low, high, whole[:, :-1],
-        float(deals[0][:, -1].sum() * won), int(whole[:, -1].sum()), won, value, reach[0],
+        tuple(channels), tuple(stage.name for stage in stages), credit[:, :-1], low, high, whole[:, :-1],
+        float(credit[:, -1].sum()), int(whole[:, -1].sum()), won, value, entered, advanced, reach[0],
     )  # fmt: skip
+
+
+def _limits(stages: Sequence[Stage], shares: Floats, reach: Floats, level: float) -> tuple[Floats, Floats]:
+    """Give the limits of each channel's deals [K] from leaving out each block in turn.
+
+    A channel without any effect found has none in all of these either: its upper limit is what the stages' data allow
+    (see `_allowed`), added up in squares, as the stages err apart.
+    """
+    won, size = int(stages[0].won.sum()), shares.shape[1] - 1
+    spread, _ = _parts(stages, size, whole=False, money=False)
+    low, high = (side[:-1] for side in limits(shares.sum(0), spread.sum(1), "blocks", level))
+    idle = shares[:, :-1].sum(0) <= 0
+    if idle.any():
+        most = [gain * _allowed(stage, idle, level) for stage, gain in zip(stages, np.diff(reach), strict=True) if gain]
+        high = np.maximum(high, np.sqrt(np.square(most).sum(0)))
+    return np.maximum(low, 0) * won, np.minimum(high, 1) * won
+
+
+def _allowed(stage: Stage, idle: Bools, level: float) -> Floats:
+    """Give the most that one stage's data allow each `idle` channel, as a share of what was won there [K]; others 0.
+
+    The limit is that of the profile likelihood of its hazard, the share what the hazard then explains.
+    """
+    size, won = len(idle), stage.won.sum(0)[None].astype(np.float64)
+    member = stage.sets.members(size)
+    rows, n, k, known = prepared(member, stage.sets.n.sum(0), stage.sets.k.sum(0))
+    most = np.zeros(size)
+    if not 0 < k.sum() < n.sum():
+        return most
+    theta = fitted(rows, n[None], k[None])[0]
+    for channel in np.flatnonzero(idle & (won @ member > 0)[0]):
+        lifted = theta.copy()
+        lifted[channel] = profile_limit(rows, n, k, theta, int(channel), normal(level) ** 2 / 2)
+        earned = credits_of(lifted[None, :size], member, won, lifted[size] if known else 0.0)
+        most[channel] = earned[0, channel] / won.sum()
+    return most
 
 
 def _parts(stages: Sequence[Stage], size: int, *, whole: bool, money: bool) -> tuple[Floats, Floats]:
@@ -157,12 +166,12 @@ def _parts(stages: Sequence[Stage], size: int, *, whole: bool, money: bool) -> t
 def _within(stage: Stage, size: int, n: Ints, k: Ints, worth: Ints) -> Floats:
     """Share what was won by the sets of one stage, [R, K + 1]; where all or none advance nothing can be told apart."""
     member = stage.sets.members(size)
-    told = (k.sum(1) > 0) & (k.sum(1) < n.sum(1))
+    rows, entered, advanced, known = prepared(member, n, k)
+    told = (advanced.sum(1) > 0) & (advanced.sum(1) < entered.sum(1))
     shares = np.zeros((len(n), size + 1))
     shares[:, -1] = worth.sum(1)
     if told.any():
-        rows, entered, advanced, known = prepared(member, n[told], k[told])
-        theta = fitted(rows, entered, advanced)
+        theta = fitted(rows, entered[told], advanced[told])
         base = theta[:, size] if known else 0.0
         shares[told] = credits_of(theta[:, :size], member, worth[told].astype(np.float64), base)
     return shares

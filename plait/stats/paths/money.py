@@ -32,24 +32,6 @@ def apportioned(total: int, shares: Floats) -> Ints:
     return parts if total >= 0 else -parts
 
 
-def apportioned_each(amounts: Ints, weights: Floats, starts: Ints) -> Ints:
-    """Divide each conversion's amount among its touches, to the cent; what the drill-down of one deal shows.
-
-    `amounts` [J] in minor units, at least 0; `weights` [touches] that add up to 1 in each journey, whose touches are
-    `starts[j]` to `starts[j + 1]` (no journey is empty). Largest remainder, ties to the earlier touch; a touch of
-    weight 0 gets nothing. Gives whole minor units [touches].
-    """
-    length = np.diff(starts)
-    exact = weights * np.repeat(amounts, length)
-    parts = np.floor(exact + 1e-9).astype(np.int64)
-    left = amounts - np.add.reduceat(parts, starts[:-1])
-    journey = np.repeat(np.arange(len(amounts)), length)
-    order = np.lexsort((np.round(parts - exact, 9), weights <= 0, journey))  # stable: an earlier touch stays in front
-    rank = np.arange(len(weights)) - np.repeat(starts[:-1], length)
-    parts[order] += rank < np.repeat(left, length)
-    return parts
-
-
 def adding_up(total: float, shares: Floats) -> Floats:
     """Multiply shares with a total so that the parts add up to it in the last digit too.
 
