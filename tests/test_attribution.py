@@ -155,6 +155,17 @@ def test_the_w_rule_weighs_the_touches_that_led_to_milestones(story: Story) -> N
     assert told == {"search": 45, "mail": 45, "event": 45, "social": 45, "direct": 20}
 
 
+def test_a_milestone_at_the_instant_of_the_win_belongs_to_the_journey_that_it_closes(story: Story) -> None:
+    """
+    acme  2026-01-01  ad.clicked     channel=search
+    acme  2026-01-03  visit.started  channel=mail
+    acme  2026-01-05  deal.won       200.00 EUR object_id=d1
+    acme  2026-01-05  deal.opened    object_id=d1
+    """
+    told = {str(row["channel"]): row["value"] for row in records(story.table(attribution, model="w"))}
+    assert told == {"search": 100, "mail": 100}
+
+
 def test_by_partner_the_touches_of_nobody_are_a_row(story: Story) -> None:
     """
     acme  2026-01-01  link.clicked   channel=partner partner=pat

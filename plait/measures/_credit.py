@@ -118,7 +118,7 @@ class Sums:
 def sums(counted: pa.Table) -> Sums:
     """Read what `counts` has told, in whatever order."""
     told = {
-        what: _columns(counted, what)
+        what: columns_of(counted, what)
         for what in ("channel", "running", "set", "known", "currency", *MOVES.values(), *RULES)
     }
     named, known = told["channel"], len(told["known"]["n"]) > 0
@@ -143,7 +143,8 @@ def sums(counted: pa.Table) -> Sums:
     return Sums(statistics, int(groups["k"][outside].sum()), int(groups["value"][outside].sum()), only)
 
 
-def _columns(counted: pa.Table, what: str) -> Columns:
+def columns_of(counted: pa.Table, what: str) -> Columns:
+    """Read the rows that count one thing, a column each."""
     import pyarrow.compute as pc
 
     mine = counted.filter(pc.equal(counted.column("what"), what))

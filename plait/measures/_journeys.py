@@ -46,12 +46,15 @@ ROLES = {
     "full_path": (0.225, 0.225, 0.225, 0.225),
 }  # first, lead, opportunity, won; rest 0.1
 DIRECT = ("direct", "(direct)")  # channels that tell nothing of where somebody came from
-MARKS, LED_TO = ("lead.mql", "deal.opened"), ("lead_at", "deal_at")
+LED_TO = {"lead.mql": "lead_at", "deal.opened": "deal_at"}  # milestones of the rules in `ROLES`
 CENT = 10_000  # parts of a unit of money
 
 JOURNEY = ("unit", "journey")
 ORDER = ("occurred_at", "source", "id")
 WITHIN = ibis.window(group_by=JOURNEY)
+# At one instant what marks a journey goes before the conversion that closes it, and a touch comes after: it counts only
+# when it came strictly before.
+TURN = ibis.cases((_.mark.notnull(), 0), (_.converts == 1, 1), else_=2)
 ROW = dict.fromkeys(("unit", "source", "id", "channel", "money_currency", "mark"), "string") | {
     "occurred_at": "timestamp", "occurred_on": "date", "converts": "int64", "money": "int64",
 }  # fmt: skip
@@ -76,7 +79,7 @@ class Asked:
     own_touches: Own
     since: Day | None
     until: Day | None
-    marks: bool = False  # whether each touch is to know the first lead and opportunity of its journey
+    marks: tuple[str, ...] = ()  # kinds of facts that are no touches, but tell how far a journey has come
     known: bool = False  # whether accounts that nothing touched are to be counted
 
 
@@ -106,17 +109,15 @@ def journeys(facts: Facts, asked: Asked) -> Journeys:
     converted is over when nothing has touched the unit for `open_days`, by default for as long as nine of ten
     conversions took to follow the touch before them.
     """
-    won = conversions(facts, asked)
-    rows = _in_order(
-        _touches(facts, asked), won.filter(_.unit.notnull()), _marks(facts, asked) if asked.marks else None
-    )
-    touches, closing = rows.filter(_.channel.notnull()), rows.filter(_.converts == 1)
-    ends = ibis.coalesce(touches.converted_at, touches.last_at)
-    touches = touches.filter(seconds(ends) - seconds(touches.occurred_at) <= asked.lookback_days * DAY)
-    over = seconds(facts.as_of) - _open_seconds(touches, asked)
-    open_ = _.converted_at.isnull() & (seconds(_.last_at) > over)
+    rows, unknown = rows_in_order(facts, asked)
+    first = {
+        name: rows.occurred_at.min(where=rows.mark == mark) for mark, name in LED_TO.items() if mark in asked.marks
+    }
+    rows = rows.mutate(**{name: at.over(WITHIN) for name, at in first.items()}) if first else rows
+    touches, closing = recent(rows, asked), rows.filter(_.converts == 1)
+    open_ = _.converted_at.isnull() & (seconds(_.last_at) > over(facts, touches, asked))
     running = touches.filter(open_).select("unit", "journey").distinct()
-    touches, channels = _coded(during(touches.filter(~open_), asked.since, asked.until, "ended_on"))
+    touches, channels = coded(during(touches.filter(~open_), asked.since, asked.until, "ended_on"))
     ordered = ibis.window(group_by=JOURNEY, order_by=ORDER)
     touches = touches.mutate(
         place=ibis.row_number().over(ordered),
@@ -126,7 +127,29 @@ def journeys(facts: Facts, asked: Asked) -> Journeys:
     told = (*JOURNEY, "block", "money", "money_currency", "converted")
     ended = ibis.union(during(closing, asked.since, asked.until, "ended_on").select(*told), lost.select(*told))
     known = _never_touched(facts, rows) if asked.known else None
-    return Journeys(touches, ended, channels, running, won.filter(_.unit.isnull()), known)
+    return Journeys(touches, ended, channels, running, unknown, known)
+
+
+def rows_in_order(facts: Facts, asked: Asked) -> tuple[ir.Table, ir.Table]:
+    """Give touches, conversions and marks, each with its journey and how that ended; and the conversions of nobody.
+
+    `channel` is None but for touches, `converts` 1 for a conversion, `mark` the kind of a mark.
+    """
+    won = conversions(facts, asked)
+    marks = _marks(facts, asked) if asked.marks else None
+    return _in_order(_touches(facts, asked), won.filter(_.unit.notnull()), marks), won.filter(_.unit.isnull())
+
+
+def recent(rows: ir.Table, asked: Asked) -> ir.Table:
+    """Keep the touches that are not older than the lookback at the end of their journey."""
+    touches = rows.filter(_.channel.notnull())
+    ends = ibis.coalesce(touches.converted_at, touches.last_at)
+    return touches.filter(seconds(ends) - seconds(touches.occurred_at) <= asked.lookback_days * DAY)
+
+
+def over(facts: Facts, touches: ir.Table, asked: Asked) -> ir.IntegerValue:
+    """Give the second since which a journey without conversion must have been left alone to be over."""
+    return seconds(facts.as_of) - _open_seconds(touches, asked)
 
 
 def _never_touched(facts: Facts, rows: ir.Table) -> ir.Table:
@@ -138,7 +161,12 @@ def _never_touched(facts: Facts, rows: ir.Table) -> ir.Table:
 
 def currencies(found: Journeys) -> ir.Table:
     """Give the currencies of the money that conversions brought."""
-    return found.ended.filter(_.money.notnull()).select("money_currency").distinct()
+    return currencies_of(found.ended)
+
+
+def currencies_of(ended: ir.Table) -> ir.Table:
+    """Give the currencies of the money that these journeys brought."""
+    return ended.filter(_.money.notnull()).select("money_currency").distinct()
 
 
 def conversions(facts: Facts, asked: Asked) -> ir.Table:
@@ -198,17 +226,18 @@ def _touches(facts: Facts, asked: Asked) -> ir.Table:
 
 
 def _marks(facts: Facts, asked: Asked) -> ir.Table:
-    """Give when leads and opportunities were recorded: no touches, but what some rules go by."""
-    told = facts.of(*MARKS)
-    return told.select("occurred_at", "occurred_on", "source", "id", unit=_unit(told, asked), mark=told.kind)
+    """Give when leads, opportunities ... were recorded: no touches, but what some models go by."""
+    told = facts.of(*asked.marks)
+    told = told.select("occurred_at", "occurred_on", "source", "id", unit=_unit(told, asked), mark=told.kind)
+    return told.filter(_.unit.notnull())
 
 
 def _in_order(touches: ir.Table, won: ir.Table, marks: ir.Table | None) -> ir.Table:
     """Put touches and conversions of a unit in order and tell which journey each belongs to and how that ended."""
     both = ibis.union(_rows(touches, converts=0), _rows(won, converts=1))
     both = both if marks is None else ibis.union(both, _rows(marks, converts=0))
-    # At one instant the conversion comes first: a touch counts only when it came strictly before.
-    so_far = ibis.cumulative_window(group_by="unit", order_by=["occurred_at", ibis.desc("converts"), "source", "id"])
+    both = both.mutate(turn=TURN)
+    so_far = ibis.cumulative_window(group_by="unit", order_by=["occurred_at", "turn", "source", "id"])
     both = both.mutate(journey=(_.converts.sum().over(so_far) - _.converts).cast("int64"))
     at, touched = both.occurred_at, both.channel.notnull()
     told = {
@@ -219,8 +248,6 @@ def _in_order(touches: ir.Table, won: ir.Table, marks: ir.Table | None) -> ir.Ta
         "money": both.money.max(),
         "money_currency": both.money_currency.max(),
     }
-    if marks is not None:
-        told |= {name: at.min(where=both.mark == mark) for mark, name in zip(MARKS, LED_TO, strict=True)}
     both = both.mutate(**{name: value.over(WITHIN) for name, value in told.items()})
     converted = both.converted_at.notnull().cast("int64")
     return both.mutate(ended_on=ibis.coalesce(_.won_on, _.last_on), converted=converted, block=block(both.unit))
@@ -242,7 +269,7 @@ def _open_seconds(touches: ir.Table, asked: Asked) -> ir.IntegerValue:
     return lags.filter(_.turn * 10 >= _.n * 9).lag.min().fill_null(asked.lookback_days * DAY).as_scalar()
 
 
-def _coded(touches: ir.Table) -> tuple[ir.Table, ir.Table]:
+def coded(touches: ir.Table) -> tuple[ir.Table, ir.Table]:
     """Give each channel a code, the most frequent first; beyond `MOST` they are one."""
     counted = touches.group_by("channel").agg(n=_.count())
     counted = counted.mutate(rank=ibis.row_number().over(order_by=[ibis.desc("n"), "channel"]))
@@ -325,9 +352,9 @@ def _weight(touches: ir.Table, rule: Rule) -> ir.FloatingValue:
 
 def _in_roles(touches: ir.Table, worth: tuple[float, float, float, float]) -> ir.Table:
     """Weigh touches by the milestones that they led to; the touch of a milestone is the last one up to it."""
-    up_to = {at: touches.place.max(where=touches.occurred_at <= touches[at]).over(WITHIN) for at in LED_TO}
+    up_to = {at: touches.place.max(where=touches.occurred_at <= touches[at]).over(WITHIN) for at in LED_TO.values()}
     told = touches.mutate(**{f"{at}_place": place for at, place in up_to.items()})
-    is_role = [told.place == 0, *((told.place == told[f"{at}_place"]).fill_null(False) for at in LED_TO)]  # noqa: FBT003
+    is_role = [told.place == 0, *((told.place == told[f"{at}_place"]).fill_null(False) for at in LED_TO.values())]  # noqa: FBT003
     is_role.append(told.place == told.of - 1)
     parts = [ibis.ifelse(role, share, 0.0) for role, share in zip(is_role, worth, strict=True)]
     told = told.mutate(roles=reduce(operator.add, parts))
@@ -347,7 +374,12 @@ def _parts(weighted: ir.Table, whole: ir.IntegerValue) -> ir.IntegerColumn:
 
 def cautions(found: Journeys) -> tuple[Caution, ...]:
     """Say which conversions are of nobody, and which amounts cannot be added up."""
+    return cautions_of(found.unknown, found.ended)
+
+
+def cautions_of(unknown: ir.Table, ended: ir.Table) -> tuple[Caution, ...]:
+    """Say the same of conversions and journeys alone."""
     return (
-        Caution(found.unknown.select("id", "source"), "{n} conversions name no account and are left out: {some}."),
-        apart(found.ended.filter(_.money.notnull()), "the money of conversions is left empty"),
+        Caution(unknown.select("id", "source"), "{n} conversions name no account and are left out: {some}."),
+        apart(ended.filter(_.money.notnull()), "the money of conversions is left empty"),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from plait.failure import Said, Unfit
 from plait.measure import Answer, Bounds, Day, Facts, Solution, measure
 from plait.measures._credit import BASELINE, UNTOUCHED, Model, counts, credited, in_order, parts, remarks, sums
-from plait.measures._journeys import ROLES, Asked, By, Milestone, Own, Unit, cautions, journeys
+from plait.measures._journeys import LED_TO, ROLES, Asked, By, Milestone, Own, Unit, cautions, journeys
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,7 +71,7 @@ def attribution(
     """
     asked = Asked(
         milestone, by, unit, lookback_days, open_days, own_touches, since, until,
-        marks=model in ROLES, known=known_accounts and unit == "account",
+        marks=tuple(LED_TO) if model in ROLES else (), known=known_accounts and unit == "account",
     )  # fmt: skip
     found = journeys(facts, asked)
     return Answer(

@@ -27,7 +27,7 @@ from plait.measures._credit import (
     remarks,
     sums,
 )
-from plait.measures._journeys import CENT, NONE, ROLES, Asked, Milestone, Own, Unit, cautions, journeys
+from plait.measures._journeys import CENT, LED_TO, NONE, ROLES, Asked, Milestone, Own, Unit, cautions, journeys
 from plait.measures._money import apart
 from plait.measures._paid import paid_out
 
@@ -84,7 +84,7 @@ def channel_return(
     """
     asked = Asked(
         milestone, by, unit, lookback_days, open_days, own_touches, since, until,
-        marks=model in ROLES, known=known_accounts and unit == "account",
+        marks=tuple(LED_TO) if model in ROLES else (), known=known_accounts and unit == "account",
     )  # fmt: skip
     found = journeys(facts, asked)
     paid = during(paid_out(facts, include_payouts=include_payouts), since, until)
