@@ -14,7 +14,7 @@ from plait.settings import Settings
 HERE = Path(__file__).parent
 PAGE = HERE / "attribution.md"
 BEGIN, END_OF = "<!-- generated: demo -->", "<!-- end of generated -->"
-MODELS = ("first", "last", "linear", "position", "decay", "w", "equal", "markov", "response")
+MODELS = ("first", "last", "linear", "position", "decay", "w", "equal", "markov", "response", "stage_credit")
 NOW = datetime.combine(END, datetime.min.time(), UTC)
 Shares = dict[str, float]
 
@@ -62,7 +62,8 @@ def section(home: Path) -> str:
 
 def credit(home: Path, model: str) -> Shares:
     """Give the conversions that a model credits to each channel."""
-    table = desk.show(home, "attribution", {"model": model}, now=NOW)
+    measure, options = (model, {}) if model == "stage_credit" else ("attribution", {"model": model})
+    table = desk.show(home, measure, options, now=NOW)
     return {str(row["channel"]): float(str(row["credit"])) for row in table.records()}
 
 
