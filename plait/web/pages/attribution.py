@@ -288,9 +288,11 @@ def _verdict(model: str, made: Sequence[trust.Trial]) -> str:
         "strong": formats.shown(last.wrong[model], "share"),
     }  # fmt: skip
     if best == model:
-        return f"{told} {_('No other model is closer to the truth there.')}"
+        nearest = _("No other model is closer to the truth there.")
+        return f"{told} {nearest}"
     other = _("Closest to the truth there is %(model)s with %(share)s.")
-    return f"{told} {other % {'model': words.label(best), 'share': formats.shown(last.wrong[best], 'share')}}"
+    other = other % {"model": words.label(best), "share": formats.shown(last.wrong[best], "share")}
+    return f"{told} {other}"
 
 
 RAIL = Rail("marketing.see", "attribution", gettext_noop("Attribution"), "c", place=23)
