@@ -95,7 +95,7 @@ def test_the_model_says_what_it_estimates_and_what_not(client_of: ClientOf) -> N
         page = told(client.get(f"/attribution/?model={model}").content.decode())
         known = (MODELS | BY_ROLE)[model]
         assert f"It estimates {known.estimates}" in page
-        assert f"It does not {known.caution}" in page
+        assert f"Its limit {known.caution}" in page
 
 
 def test_the_largest_disagreement_is_named_and_models_lead_to_themselves(client_of: ClientOf) -> None:
