@@ -62,7 +62,7 @@ def counts(found: Journeys, models: Sequence[Model]) -> ir.Table:
         counted_rows("channel", found.channels, a="code", name="name"),
         counted_rows("running", found.running.aggregate(n=found.running.count())),
         counted_rows("set", sets(found), a="mask"),
-        counted_rows("currency", currencies(found), name="money_currency"),
+        counted_rows("currency", currencies(found.won), name="money_currency"),
         *(counted_rows(rule, shares(found, rule), a="code") for rule in rules),
     ]
     if found.known is not None:

@@ -90,15 +90,16 @@ class Journeys:
     `touches` has a row for each touch that counts: unit, journey, block, occurred_at, source, id, code, place (from 0),
     `of` (how many the journey has), converted_at, money. `ended` has a row for each journey that has ended: unit,
     journey, block, converted (0 or 1), money (in parts of `CENT`; None without an amount), money_currency. `channels`
-    names the codes. `running` has a row for each journey that is left out because it may still convert. `unknown` are
-    the conversions of nobody that we know. `known` counts accounts that nothing ever touched, by block, if asked for.
+    names the codes. `running` has a row for each journey that is left out because it may still convert. `won` are the
+    conversions, those of nobody that we know too. `known` counts accounts that nothing ever touched, by block, if asked
+    for.
     """
 
     touches: ir.Table
     ended: ir.Table
     channels: ir.Table
     running: ir.Table
-    unknown: ir.Table
+    won: ir.Table
     known: ir.Table | None = None
 
 
@@ -109,7 +110,7 @@ def journeys(facts: Facts, asked: Asked) -> Journeys:
     converted is over when nothing has touched the unit for `open_days`, by default for as long as nine of ten
     conversions took to follow the touch before them.
     """
-    rows, unknown = rows_in_order(facts, asked)
+    rows, won = rows_in_order(facts, asked)
     first = {
         name: rows.occurred_at.min(where=rows.mark == mark) for mark, name in LED_TO.items() if mark in asked.marks
     }
@@ -127,17 +128,18 @@ def journeys(facts: Facts, asked: Asked) -> Journeys:
     told = (*JOURNEY, "block", "money", "money_currency", "converted")
     ended = ibis.union(during(closing, asked.since, asked.until, "ended_on").select(*told), lost.select(*told))
     known = _never_touched(facts, rows) if asked.known else None
-    return Journeys(touches, ended, channels, running, unknown, known)
+    return Journeys(touches, ended, channels, running, won, known)
 
 
 def rows_in_order(facts: Facts, asked: Asked) -> tuple[ir.Table, ir.Table]:
-    """Give touches, conversions and marks, each with its journey and how that ended; and the conversions of nobody.
+    """Give touches, conversions and marks, each with its journey and how that ended; and the period's conversions.
 
     `channel` is None but for touches, `converts` 1 for a conversion, `mark` the kind of a mark.
     """
     won = conversions(facts, asked)
     marks = _marks(facts, asked) if asked.marks else None
-    return _in_order(_touches(facts, asked), won.filter(_.unit.notnull()), marks), won.filter(_.unit.isnull())
+    rows = _in_order(_touches(facts, asked), won.filter(_.unit.notnull()), marks)
+    return rows, during(won, asked.since, asked.until)
 
 
 def recent(rows: ir.Table, asked: Asked) -> ir.Table:
@@ -159,14 +161,13 @@ def _never_touched(facts: Facts, rows: ir.Table) -> ir.Table:
     return accounts.mutate(block=block(accounts.unit)).group_by("block").agg(n=_.count())
 
 
-def currencies(found: Journeys) -> ir.Table:
-    """Give the currencies of the money that conversions brought."""
-    return currencies_of(found.ended)
+def currencies(won: ir.Table) -> ir.Table:
+    """Give the currencies of the money that conversions of known units brought."""
+    return _priced(won).select("money_currency").distinct()
 
 
-def currencies_of(ended: ir.Table) -> ir.Table:
-    """Give the currencies of the money that these journeys brought."""
-    return ended.filter(_.money.notnull()).select("money_currency").distinct()
+def _priced(won: ir.Table) -> ir.Table:
+    return won.filter(_.unit.notnull(), _.money.notnull())
 
 
 def conversions(facts: Facts, asked: Asked) -> ir.Table:
@@ -372,14 +373,10 @@ def _parts(weighted: ir.Table, whole: ir.IntegerValue) -> ir.IntegerColumn:
     return least + (ibis.row_number().over(rest) < missing).cast("int64")
 
 
-def cautions(found: Journeys) -> tuple[Caution, ...]:
+def cautions(won: ir.Table) -> tuple[Caution, ...]:
     """Say which conversions are of nobody, and which amounts cannot be added up."""
-    return cautions_of(found.unknown, found.ended)
-
-
-def cautions_of(unknown: ir.Table, ended: ir.Table) -> tuple[Caution, ...]:
-    """Say the same of conversions and journeys alone."""
+    nobody = won.filter(_.unit.isnull()).select("id", "source")
     return (
-        Caution(unknown.select("id", "source"), "{n} conversions name no account and are left out: {some}."),
-        apart(ended.filter(_.money.notnull()), "the money of conversions is left empty"),
+        Caution(nobody, "{n} conversions name no account and are left out: {some}."),
+        apart(_priced(won), "the money of conversions is left empty"),
     )

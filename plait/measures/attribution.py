@@ -75,7 +75,7 @@ def attribution(
     )  # fmt: skip
     found = journeys(facts, asked)
     return Answer(
-        in_order(counts(found, (model,))), cautions(found), partial(_attributed, model=model, level=level / 100)
+        in_order(counts(found, (model,))), cautions(found.won), partial(_attributed, model=model, level=level / 100)
     )
 
 
@@ -108,7 +108,7 @@ def attribution_models(
         known=known_accounts and unit == "account",
     )  # fmt: skip
     found = journeys(facts, asked)
-    return Answer(in_order(counts(found, SIDE_BY_SIDE)), cautions(found), _compared)
+    return Answer(in_order(counts(found, SIDE_BY_SIDE)), cautions(found.won), _compared)
 
 
 def _attributed(counted: pa.Table, *, model: Model, level: float) -> Solution:

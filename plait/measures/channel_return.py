@@ -90,7 +90,7 @@ def channel_return(
     paid = during(paid_out(facts, include_payouts=include_payouts), since, until)
     rows = ibis.union(counts(found, (model,)), *_costs(paid, by))
     solve = partial(_returned, model=model, level=level / 100, margin=margin, months=months)
-    return Answer(in_order(rows), (*cautions(found), apart(paid, "the cost is left empty")), solve)
+    return Answer(in_order(rows), (*cautions(found.won), apart(paid, "the cost is left empty")), solve)
 
 
 def _costs(paid: ir.Table, by: str) -> tuple[ir.Table, ...]:

@@ -82,7 +82,7 @@ def paths(
     order = [ibis.desc("converted"), ibis.desc("journeys"), "path"] if show == "path" else ["place", "path"]
     value = only((rows.money / CENT).cast(MONEY), rows.currency)
     rows = rows.mutate(conversion_rate=share(_.converted, _.journeys), value=value).order_by(order)
-    return Answer((rows.limit(most) if show == "path" else rows).select(*paths.columns), cautions(found))
+    return Answer((rows.limit(most) if show == "path" else rows).select(*paths.columns), cautions(found.won))
 
 
 def _told(found: Journeys) -> ir.Table:

@@ -21,9 +21,9 @@ from plait.measures._journeys import (
     By,
     Own,
     Unit,
-    cautions_of,
+    cautions,
     coded,
-    currencies_of,
+    currencies,
     over,
     recent,
     rows_in_order,
@@ -91,17 +91,15 @@ def stage_credit(
     keep the journeys that ended in [since, until).
     """
     asked = Asked("deal.won", by, unit, lookback_days, open_days, own_touches, since, until, marks=MARKS)
-    rows, unknown = rows_in_order(facts, asked)
+    rows, won = rows_in_order(facts, asked)
     rows = _staged(rows)
     found = _found(facts, rows, asked)
     counted = [
         *_stage_sets(found, recent(rows, asked)),
-        counted_rows("currency", currencies_of(found), name="money_currency"),
+        counted_rows("currency", currencies(won), name="money_currency"),
         counted_rows("running", found.filter(_.running).aggregate(n=_.count())),
     ]
-    return Answer(
-        in_order(reduce(ibis.union, counted)), cautions_of(unknown, found), partial(_traced, level=level / 100)
-    )
+    return Answer(in_order(reduce(ibis.union, counted)), cautions(won), partial(_traced, level=level / 100))
 
 
 def _staged(rows: ir.Table) -> ir.Table:
