@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import pyarrow as pa
-import pytest
-from cluster import spark_cluster
+from homes import Wait, waited
 
 from plait import desk
-from plait.measures.intake import live_backlog
-from plait.store import LOADS, Store
-from plait.timeline import open_timeline
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 LATER = "2026-11-03T00:00:00"
-Wait = tuple[str, int, str, str]  # source, events, from when, until when
-
-
-def waited(home: Path, waits: Sequence[Wait]) -> None:
-    """Write down segments as sealing does."""
-    rows = [
-        dict.fromkeys(LOADS.names, 0)
-        | {"source": source, "file": f"inbox/{number}", "digest": str(number), "rows": events}
-        | {"received_at": datetime.fromisoformat(since), "recorded_at": datetime.fromisoformat(until)}
-        for number, (source, events, since, until) in enumerate(waits)
-    ]
-    Store.open(home).loads.append(pa.Table.from_pylist(rows, LOADS), {})
 
 
 def told(home: Path, **options: object) -> list[tuple[object, ...]]:
@@ -89,17 +71,3 @@ def test_it_is_what_looking_at_every_minute_finds(tmp_path: Path) -> None:
             most[at.date(), source] = max(most.get((at.date(), source), 0), sum(there))
     found = {(row[0], row[1]): row[2] for row in told(tmp_path)}
     assert found == {key: events for key, events in most.items() if events}
-
-
-@pytest.mark.spark
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_spark_tells_the_same(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    waited(home, [*STORY, *drawn(60)])
-    with spark_cluster(tmp_path) as address:
-        spark = open_timeline(Store.open(home), now=NOW, engine=address)
-        there = spark.until(NOW).table(live_backlog).rows
-        spark.engine.backend._session.stop()
-    assert there == desk.show(home, "live_backlog", now=NOW).rows

@@ -98,12 +98,12 @@ def _together(found: Worth) -> list[str]:
     """Say what all customers are worth together."""
     everybody = np.arange(len(found.histories.account))
     total = found.total(everybody)
-    if total is None or total.low is None:
+    if total is None or total.low is None or total.high is None:
         return []
     return [
         Said(
             "All {n} customers together: {value} {currency}, 95 % interval {low} to {high}.",
-            n=len(everybody), value=f"{total.value:,.0f}", low=f"{total.low:,.0f}", high=f"{total.high:,.0f}",
+            n=len(everybody), value=round(total.value), low=round(total.low), high=round(total.high),
             currency=found.histories.currency,
         )
     ]  # fmt: skip
