@@ -216,7 +216,7 @@ def _confounded() -> str:
         journeys = from_touches(made.channels, made.touches, made.conversions, as_of=made.as_of, lookback=None)
         total = counted(journeys).total()
         wrong = [misallocated(known_model(model).share(total, None).credit[0][:-1], made.shares) for model in models]
-        rows += f"| {name} | {made.baseline:.0%} | {' | '.join(f'{share:.3f}' for share in wrong)} |\n"
+        rows += f"| {name} | {max(made.baseline, 0.0):.0%} | {' | '.join(f'{share:.3f}' for share in wrong)} |\n"
     return (
         "The same with intent, which raises both exposure and conversion (a quarter of people; weak, middling, strong):"
         f"\n\n| intent | would have come anyway | {' | '.join(models)} |\n|---|---:|{'---:|' * len(models)}\n{rows}"
