@@ -31,6 +31,7 @@ VARIANTS: dict[str, list[dict[str, object]]] = {
     "retention": [{"basis": "order"}],
     "spend": [{"by": "campaign"}],
     "attribution": [{"model": "position"}],
+    "customer_value": [{"basis": "deal"}],
 }
 
 
@@ -52,8 +53,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Timeline, T
         spark.engine.backend._session.stop()
 
 
-# They add up what `attribution` and `spend` add up, by the same expressions, several times over: minutes of planning.
-SAME_SUMS = {"attribution_models", "channel_return"}
+# They add up what `attribution`, `spend` and `customer_value` add up, by the same expressions: minutes of planning.
+SAME_SUMS = {"attribution_models", "channel_return", "value_by_origin", "alive"}
 TRIED = [pytest.param(m, id=name) for name, m in load_measures().items() if name not in SAME_SUMS]
 
 
