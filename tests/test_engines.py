@@ -31,7 +31,6 @@ VARIANTS: dict[str, list[dict[str, object]]] = {
     "retention": [{"basis": "order"}],
     "spend": [{"by": "campaign"}],
     "attribution": [{"model": "position"}],
-    "customer_value": [{"basis": "deal"}],
 }
 
 
