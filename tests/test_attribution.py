@@ -196,7 +196,8 @@ def test_every_milestone_is_shared_out(milestone: str, drawn: Story) -> None:
     table = drawn.table(attribution, model="markov", milestone=milestone)
     if milestone in ("deal.won", "expansion"):
         deals, _ = ledger_of(drawn, bookings, "deals", "amount")
-        assert 0 < sum(credits_of(table).values()) <= deals
+        shared = round(sum(credits_of(table).values()), 6)
+        assert shared == deals if milestone == "deal.won" else 0 < shared < deals
         return
     won = [
         fact
@@ -292,7 +293,7 @@ def test_without_a_journey_that_ended_otherwise_the_response_model_refuses(story
     """
     table = story.table(attribution)
     assert table.rows == []
-    assert table.warnings
+    assert "both are needed" in table.warnings[0]
 
 
 @pytest.mark.parametrize("model", [model for model in MODELS if model != "response"])

@@ -9,21 +9,8 @@ import ibis.expr.types as ir
 
 from plait.measure import Answer, Bounds, Day, Facts, measure
 from plait.measures._cohort import UNKNOWN, during
+from plait.measures._journeys import TOUCHES
 from plait.measures._steps import first_entries, nobody
-
-TOUCHES = (
-    "visit.started",
-    "ad.clicked",
-    "link.clicked",
-    "subscriber.joined",
-    "form.submitted",
-    "content.downloaded",
-    "event.attended",
-    "trial.started",
-    "referral.made",
-    "message.clicked",
-    "lead.created",
-)
 
 
 @measure(
