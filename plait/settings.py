@@ -47,6 +47,17 @@ class Settings:
         today = self.day(now.astimezone(UTC).replace(tzinfo=None))
         return self.midnight(today + timedelta(days=1)) - timedelta(microseconds=1)
 
+    def present(self, now: datetime) -> datetime:
+        """Give the instant at which people act in this home, in naive UTC: now.
+
+        In a home that looks from a day of the past it is the same time of day on the last day before it, so that what
+        people do there is seen.
+        """
+        instant = now.astimezone(UTC).replace(tzinfo=None)
+        if self.as_of is None or instant < self.midnight(self.as_of):
+            return instant
+        return self.midnight(self.as_of - timedelta(days=1)) + (instant - self.midnight(self.day(instant)))
+
     def midnight(self, day: date) -> datetime:
         """Give the instant at which a day begins in the zone, in naive UTC."""
         return datetime.combine(day, time(), ZoneInfo(self.zone)).astimezone(UTC).replace(tzinfo=None)

@@ -44,7 +44,7 @@ WAITS = [
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Timeline, Timeline]]:
     work = tmp_path_factory.mktemp("cluster")
-    store = stored(work / "a home with spaces", draw_facts(11, count=3_000))
+    store = stored(work / "a home with spaces", draw_facts(11))
     waited(store.home, WAITS)
     with spark_cluster(work) as address:
         spark = open_timeline(store, now=NOW, engine=address)

@@ -53,7 +53,7 @@ STEPS = tuple(dict.fromkeys((*LEAD, *RELEASED, "stage.set")))
 THINGS = (*OPEN, *CLOSED, *RUNNING, "subscription.ended")
 OWN_ACTS = (
     *("message.sent", "message.opened", "account.created", "contact.created", "lead.disqualified", "deal.changed"),
-    *("subscription.ended", "invoice.issued", "payment.refunded", "ticket.resolved", "trial.ended"),
+    *("subscription.ended", "invoice.issued", "payment.refunded", "ticket.changed", "ticket.resolved", "trial.ended"),
     *(kind.name for kind in KINDS.values() if kind.stage in (SPEND, WORK)),
 )
 LIFE = tuple(name for name in KINDS if name not in OWN_ACTS)

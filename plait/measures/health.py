@@ -10,12 +10,16 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from plait.facts import KINDS, OFTEN
+from plait.facts import KINDS, OFTEN, WORK
 from plait.measure import Answer, Bounds, Caution, Facts, measure
 from plait.measures._money import alone, apart, in_one_currency, only
 from plait.measures._stages import ledger, stage_name
 
-SALES = tuple(kind.name for kind in KINDS.values() if kind.owner == "sales" and kind.name not in OFTEN)
+SALES = tuple(
+    kind.name
+    for kind in KINDS.values()
+    if kind.owner == "sales" and kind.name not in OFTEN and (kind.stage != WORK or kind.name == "owner.assigned")
+)
 CONTRACT = ("subscription.started", "subscription.changed", "subscription.ended")
 TICKET = ("ticket.opened", "ticket.resolved")
 PROMOTER, PASSIVE = 9, 7  # NPS: 9-10 speak for us, 0-6 against
@@ -61,10 +65,11 @@ def account_health(facts: Facts, *, ticket_days: Days = 14, answer_days: Days = 
     good sign and no bad one. unknown: there is no sign either way; nobody is well because nothing is known. Days are
     local days, counted back from the day asked for: with 30 days the 30 days before it are looked at.
 
-    `name` is the last name an account was entered with, `owner` the last colleague whom a fact of sales names,
-    `stage` as in `stage_stock`. `monthly` is what running contracts pay a month, converted at the rate of the first
-    day of the month asked for; it is empty without a contract that pays and where several currencies remain.
-    `waiting_since` is the day on which the oldest open ticket was opened, `nps` and `csat` are the last answers ever.
+    `name` is the last name an account was entered with, `owner` the last colleague who was made responsible or whom a
+    fact of sales names, `stage` as in `stage_stock`. `monthly` is what running contracts pay a month, converted at
+    the rate of the first day of the month asked for; it is empty without a contract that pays and where several
+    currencies remain. `waiting_since` is the day on which the oldest open ticket was opened, `nps` and `csat` are the
+    last answers ever.
     Facts without an account are left out.
     """
     known = facts.every().filter(_.account.notnull())

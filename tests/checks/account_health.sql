@@ -25,7 +25,7 @@ tickets as (
     select account, count(*) as n, min(day) as since from (
         select arg_max(account, (occurred_at, kind, id)) as account, arg_max(kind, (occurred_at, kind, id)) as kind,
             arg_max(occurred_on, (occurred_at, kind, id)) as day, count(*) filter (account is null) as lost
-        from told where starts_with(kind, 'ticket.') group by source, object_id
+        from told where kind in ('ticket.opened', 'ticket.resolved') group by source, object_id
     ) where kind = 'ticket.opened' and account is not null group by account
 ),
 ends as (
@@ -67,20 +67,24 @@ sums as (
         greatest(min(occurred_at), max(occurred_at) filter (kind not in (
             'message.sent', 'message.opened', 'account.created', 'contact.created', 'lead.disqualified', 'deal.changed',
             'subscription.ended', 'invoice.issued', 'payment.refunded', 'ticket.resolved', 'spend.paid', 'payout.paid',
+            'ticket.changed',
+            'owner.assigned', 'step.planned', 'step.done', 'handoff.created', 'handoff.assigned', 'handoff.touched',
+            'handoff.paused', 'handoff.resumed', 'handoff.accepted', 'handoff.rejected', 'handoff.expired',
+            'handoff.escalated', 'lifecycle.changed', 'definition.proposed', 'definition.signed',
             'cost.booked', 'fx.rate', 'stage.set', 'offer.made', 'initiative.started', 'initiative.delivered',
             'incident.opened', 'incident.closed', 'skill.assessed'
         ))) as life_at,
         bool_or(kind in (
             'account.created', 'contact.created', 'form.submitted', 'content.downloaded', 'event.attended',
             'trial.started', 'referral.made', 'invoice.issued', 'payment.received', 'payment.refunded', 'product.used',
-            'ticket.opened', 'ticket.resolved', 'referral.given', 'nps.answered', 'csat.answered', 'review.posted',
+            'ticket.opened', 'ticket.changed', 'ticket.resolved', 'referral.given', 'nps.answered', 'csat.answered', 'review.posted',
             'person.identified', 'account.grouped', 'trial.ended', 'user.signed_in', 'user.signed_out', 'user.invited',
             'user.added', 'user.removed', 'workspace.deleted'
         )) as answered,
         arg_max(text, moment) filter (kind = 'account.created' and text is not null) as name,
         arg_max(owner, moment) filter (owner is not null and kind in (
             'account.created', 'contact.created', 'lead.recycled', 'lead.disqualified', 'lead.sal', 'lead.sql',
-            'meeting.held', 'deal.opened', 'deal.changed', 'deal.won', 'deal.lost', 'order.placed'
+            'meeting.held', 'deal.opened', 'deal.changed', 'deal.won', 'deal.lost', 'order.placed', 'owner.assigned'
         )) as owner,
         arg_max(struct_pack(quantity, ago), moment) filter (kind = 'nps.answered') as nps,
         arg_max(struct_pack(quantity, ago), moment) filter (kind = 'csat.answered') as csat,

@@ -5,6 +5,9 @@ select
     source, count(*), min(occurred_on), max(occurred_on), max(recorded_at)::date,
     (getvariable('today') - max(occurred_on))::double,
     count_if(account is null and kind not in (
+        'owner.assigned', 'step.planned', 'step.done', 'handoff.created', 'handoff.assigned', 'handoff.touched',
+        'handoff.paused', 'handoff.resumed', 'handoff.accepted', 'handoff.rejected', 'handoff.expired',
+        'handoff.escalated', 'lifecycle.changed', 'definition.proposed', 'definition.signed',
         'spend.paid', 'payout.paid', 'cost.booked', 'fx.rate', 'identity.linked', 'stage.set', 'offer.made', 'initiative.started',
         'initiative.delivered', 'incident.opened', 'incident.closed', 'skill.assessed'
     )),

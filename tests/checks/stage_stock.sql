@@ -52,6 +52,11 @@ sums as (
             kind not in (
                 'message.sent', 'message.opened', 'account.created', 'contact.created', 'lead.disqualified', 'deal.changed',
                 'subscription.ended', 'invoice.issued', 'payment.refunded', 'ticket.resolved',
+                'ticket.changed',
+                'owner.assigned', 'step.planned', 'step.done', 'handoff.created', 'handoff.assigned',
+                'handoff.touched', 'handoff.paused', 'handoff.resumed', 'handoff.accepted', 'handoff.rejected',
+                'handoff.expired', 'handoff.escalated', 'lifecycle.changed', 'definition.proposed',
+                'definition.signed',
                 'spend.paid', 'payout.paid', 'cost.booked', 'fx.rate', 'stage.set', 'offer.made', 'initiative.started',
                 'initiative.delivered', 'incident.opened', 'incident.closed', 'skill.assessed', 'identity.linked', 'trial.ended'
             )
@@ -59,7 +64,7 @@ sums as (
         bool_or(kind in (
             'account.created', 'contact.created', 'form.submitted', 'content.downloaded', 'event.attended',
             'trial.started', 'referral.made', 'invoice.issued', 'payment.received', 'payment.refunded', 'product.used',
-            'ticket.opened', 'ticket.resolved', 'referral.given', 'nps.answered', 'csat.answered', 'review.posted',
+            'ticket.opened', 'ticket.changed', 'ticket.resolved', 'referral.given', 'nps.answered', 'csat.answered', 'review.posted',
             'person.identified', 'account.grouped', 'trial.ended', 'user.signed_in', 'user.signed_out', 'user.invited',
             'user.added', 'user.removed', 'workspace.deleted'
         )) as answered

@@ -12,7 +12,7 @@ from plait.web.people.models import Role, RoleRight, User
 from plait.web.people.rights import AREAS
 
 BOARDS = ("company", *DEPARTMENTS)
-READ = {"numbers": "see", "customers": "see", "data": "see"}
+READ = {"numbers": "see", "customers": "see", "data": "see", "lifecycle": "see"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,12 @@ class Persona:
 
 
 def _member(department: str) -> dict[str, str]:
-    return {department: "see", "numbers": "see", "customers": "see"}
+    return {department: "see", "numbers": "see", "customers": "see", "lifecycle": "work"}
 
 
 def _head(department: str) -> dict[str, str]:
-    return {**dict.fromkeys(BOARDS, "see"), **READ, department: "approve", "numbers": "approve", "data": "work"}
+    approves = dict.fromkeys((department, "numbers", "lifecycle"), "approve")
+    return {**dict.fromkeys(BOARDS, "see"), **READ, "data": "work", **approves}
 
 
 TITLES = {

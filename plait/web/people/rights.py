@@ -28,6 +28,7 @@ AREAS: Mapping[str, str] = {
     "hr": gettext_noop("the board of HR"),
     "partners": gettext_noop("the board of partners"),
     "numbers": gettext_noop("measures, lifecycle, revenue and spend"),
+    "lifecycle": gettext_noop("stages, owners and hand-offs"),
     "customers": gettext_noop("accounts and their stories"),
     "data": gettext_noop("sources, uploads and refused rows"),
     "people": gettext_noop("people, roles and invitations"),
