@@ -1,0 +1,1 @@
+"""Hand-offs: an account passes from one department to another, with an answer owed on both sides."""
