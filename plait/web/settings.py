@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "plait.web.people",
     "plait.web.work",
     "plait.web.collector",
+    "plait.web.handoffs",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
