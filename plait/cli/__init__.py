@@ -22,6 +22,8 @@ from plait.cli.live import collect, source
 from plait.cli.paths import paths
 from plait.cli.people import user
 from plait.cli.plainly import JSON, Misuse, Refusal, now, plainly
+from plait.cli.register import register
+from plait.cli.process import process
 from plait.cli.value import value
 
 if TYPE_CHECKING:
@@ -137,6 +139,7 @@ def _measure_command(measure: Measure) -> click.Command:
     own = [_click_option(option) for option in measure.options.values()]
     shared = [
         click.Option(["--as-of"], metavar="DAY", help="Only what had happened before this day began; or an instant."),
+        click.Option(["--definition"], type=int, metavar="N", help="By this definition of `plait register show`."),
         click.Option(["--engine"], default="duckdb", show_default=True, help="duckdb, or spark://HOST:PORT."),
         click.Option(["--json", "form"], flag_value="json", help="Print JSON: rows, units, definition, query."),
         click.Option(["--csv", "form"], flag_value="csv", help="Print CSV."),
@@ -144,8 +147,11 @@ def _measure_command(measure: Measure) -> click.Command:
     ]
 
     @click.pass_obj
-    def answer(home: Path, /, as_of: str | None, engine: str, form: str | None, **options: object) -> None:
-        _show(home, measure, {name: value for name, value in options.items() if value is not None}, as_of, engine, form)
+    def answer(
+        home: Path, /, as_of: str | None, engine: str, form: str | None, definition: int | None, **options: object
+    ) -> None:
+        given = {name: value for name, value in options.items() if value is not None}
+        _show(home, measure, given, as_of, engine, form, definition)
 
     return click.Command(measure.name, callback=answer, params=[*own, *shared], help=measure.means)
 
@@ -159,15 +165,22 @@ def _click_option(option: Option) -> click.Option:
 
 
 def _show(
-    home: Path, measure: Measure, options: dict[str, object], as_of: str | None, engine: str, form: str | None
+    home: Path,
+    measure: Measure,
+    options: dict[str, object],
+    as_of: str | None,
+    engine: str,
+    form: str | None,
+    definition: int | None,
 ) -> None:
     from plait import desk
 
     with plainly():
+        asked: Any = {"now": now(), "as_of": _as_of(as_of), "engine": engine, "definition": definition}
         if form == "sql":
-            click.echo(desk.query(home, measure.name, options, now=now(), as_of=_as_of(as_of), engine=engine))
+            click.echo(desk.query(home, measure.name, options, **asked))
             return
-        table = desk.show(home, measure.name, options, now=now(), as_of=_as_of(as_of), engine=engine)
+        table = desk.show(home, measure.name, options, **asked)
     if form:
         from plait import report
 
@@ -360,7 +373,7 @@ def _progress(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None
         yield report
 
 
-for command in (code, collect, link, paths, source, user, value):
+for command in (code, collect, link, paths, register, process, source, user, value):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from plait.sources import rules
 from plait.sources.form import (
     NUMBERS,
     REQUIRED,
+    ROW,
     Column,
     Condition,
     FactMapping,
@@ -191,7 +192,12 @@ judged as (select *, case {broken} end as broken from typed)"""
     # -- values as text
 
     def template(self, template: Template) -> str:
-        return " || ".join(self.cells[p.name] if isinstance(p, Column) else literal(p) for p in template)
+        return " || ".join(self.part(one) for one in template)
+
+    def part(self, part: Column | str) -> str:
+        if part == ROW:
+            return "lpad(line::varchar, 9, '0')"
+        return self.cells[part.name] if isinstance(part, Column) else literal(part)
 
     def text(self, value: Value, name: str, active: str) -> str:
         """Compile a value up to its text: template, map, lookup, else."""

@@ -38,6 +38,8 @@ class Column:
 Template = tuple[Column | str, ...]
 """Constant texts and columns, to be put one after the other."""
 
+ROW = Column("@row")  # not a column of the file: the line of the row in nine digits, so that ids sort as the rows do
+
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
@@ -64,7 +66,8 @@ class Value:
 
     def columns(self) -> list[str]:
         """Give the names of the columns it reads."""
-        return [part.name for part in (*self.template, *(self.otherwise or ())) if isinstance(part, Column)]
+        parts = (*self.template, *(self.otherwise or ()))
+        return [part.name for part in parts if isinstance(part, Column) and part != ROW]
 
 
 @dataclass(frozen=True, slots=True)
