@@ -60,7 +60,10 @@ def measures_page() -> str:
 
 def _measure_lines(measure: Measure) -> list[str]:
     lines = [f"## {measure.name}", "", measure.means, ""]
-    lines += [f"Owner: {measure.owner}. Version {measure.version}. One row per {measure.grain}.", ""]
+    one, other = measure.signers
+    head = f"Owner: {measure.owner}. Version {measure.version}. One row per {measure.grain}. "
+    parent = f" Helps to explain [{measure.parent}](#{measure.parent})." if measure.parent else ""
+    lines += [f"{head}Class: {measure.sort}; to be signed by {one} and {other}.{parent}", ""]
     lines += ["| column | unit |", "|---|---|", *(f"| `{name}` | {unit} |" for name, unit in measure.columns.items())]
     if measure.options:
         lines += ["", "| option | allowed | default |", "|---|---|---|"]

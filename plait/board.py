@@ -16,7 +16,7 @@ from rich.text import Text
 
 from plait import desk
 from plait.facts import KINDS
-from plait.measure import FLOAT_UNITS, MONEY_UNIT, TEXT_UNITS, Cell, Measure, Table
+from plait.measure import FLOAT_UNITS, MONEY_UNIT, TEXT_UNITS, Cell, Definition, Measure, Table
 from plait.report import rounded, shown
 from plait.store import Loaded
 
@@ -64,8 +64,21 @@ def print_table(table: Table, last: int | None = None) -> None:
         out.print(Text(table.estimates, style="dim"))
     for warning in table.warnings:
         out.print(Text(f"! {warning}", style="yellow"))
-    about = f"owner {table.measure.owner}, version {table.version}, facts {table.facts_version}"
+    about = f"owner {table.measure.owner}, version {table.version}, {agreed(table.definition)}"
+    about += f", facts {table.facts_version}"
     out.print(Text(f"{about}, as of {table.as_of:%Y-%m-%d %H:%M} UTC", style="dim"), "")
+
+
+def agreed(definition: Definition) -> str:
+    """Say how far a firm has agreed on a definition."""
+    signed = " and ".join(one.department for one in definition.signatures)
+    if definition.departs:
+        return f"definition {definition.number}, not as signed: {', '.join(definition.departs)}"
+    if definition.state == "changed":
+        return f"unsigned: changed since {signed} signed definition {definition.number}"
+    if definition.state == "half-signed":
+        return f"half-signed by {signed}"
+    return f"definition {definition.number} signed by {signed}" if definition.state == "signed" else "unsigned"
 
 
 def print_board(home: Path, *, now: datetime, as_of: date | None = None) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from plait import duck, identity, intake, timeline
+from plait import duck, identity, intake, register, timeline
 from plait.delta import locked, mark_of
 from plait.derived import Derived, refresh
 from plait.engine import DUCKDB
@@ -19,6 +19,7 @@ from plait.facts import CURRENCIES, nearest
 from plait.failure import Said, Unfit
 from plait.measure import Measure, Table, known_measure, registry
 from plait.measures import load_measures
+from plait.points.kept import FOLDER as SCORES
 from plait.settings import FILE, BadSettings, Settings, read_settings, write_settings
 from plait.store import FACTS, ID_CONFLICT, REJECTS, Loaded, Part, SourceCount, Store, view_sql
 
@@ -212,15 +213,17 @@ def show(
     now: datetime,
     as_of: date | datetime | None = None,
     engine: str = DUCKDB,
+    definition: int | None = None,
 ) -> Table:
     """Answer a measure from what had happened before `as_of` began (a day in the home's zone, or an instant).
 
-    Without `as_of` it is what the home's settings name, else all that is known at the end of today.
+    Without `as_of` it is what the home's settings name, else all that is known at the end of today. The answer is by
+    the definition that the firm had signed by then, or by the one with the number `definition`.
     """
     load_measures()
     measure = known_measure(name)
     measure.read_options(options or {})  # a misspelt option is told before any file is opened
-    return _open(home, now, as_of, engine).table(measure, **(options or {}))
+    return _answer(home, _open(home, now, as_of, engine), measure, options or {}, definition)
 
 
 def query(
@@ -231,12 +234,15 @@ def query(
     now: datetime,
     as_of: date | datetime | None = None,
     engine: str = DUCKDB,
+    definition: int | None = None,
 ) -> str:
     """Give the query that answers a measure, without running it."""
     load_measures()
     measure = known_measure(name)
-    read = measure.read_options(options or {})
+    measure.read_options(options or {})
     opened = _open(home, now, as_of, engine)
+    agreed = register.read_register(home).in_force(measure, opened.as_of, definition).options
+    read = measure.read_options(options or {}, agreed)
     return opened.query(opened.ask(measure, read).sql, read)
 
 
@@ -246,7 +252,7 @@ def board(
     """Answer several measures from one opened timeline."""
     load_measures()
     seen = _open(home, now, as_of)
-    return [seen.table(known_measure(name), **options) for name, options in names.items()]
+    return [_answer(home, seen, known_measure(name), options) for name, options in names.items()]
 
 
 def story(
@@ -371,9 +377,18 @@ def open_home(home: Path, *, now: datetime) -> timeline.Timeline:
 
 
 def stamp(home: Path) -> tuple[int, ...]:
-    """Give what changes when the timeline, the refused rows or settings change; cheap enough for every request."""
-    told = (mark_of(home / "timeline"), mark_of(home / "rejects"), home / FILE)
+    """Give what changes when the timeline, the refused rows, settings or the register change; cheap for a request."""
+    told = (mark_of(home / "timeline"), mark_of(home / "rejects"), home / FILE, home / register.FILE, home / SCORES)
     return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in told)
+
+
+def _answer(
+    home: Path, seen: timeline.Timeline, measure: Measure, options: Mapping[str, object], number: int | None = None
+) -> Table:
+    """Answer a measure by the definition in force, and say which one that was."""
+    definition = register.read_register(home).in_force(measure, seen.as_of, number)
+    read = measure.read_options(options, definition.options)
+    return replace(seen.table(measure, **read), definition=definition.asked(read))
 
 
 def _open(home: Path, now: datetime, as_of: date | datetime | None, engine: str = DUCKDB) -> timeline.Timeline:

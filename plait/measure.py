@@ -13,10 +13,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
+from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from plait.facts import DEPARTMENTS, KINDS, OFTEN, nearest
 from plait.failure import Misused, Said
+from plait.points.kept import beginning
+from plait.points.rules import Scoring
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -39,6 +42,11 @@ else:
     Day = date
 
 Cell: TypeAlias = str | int | float | Decimal | date | None
+
+# What a number is to the firm: money, a count of things that happened, or a sign that only stands for an outcome.
+Sort: TypeAlias = Literal["money", "count", "proxy"]
+State: TypeAlias = Literal["unsigned", "half-signed", "signed", "changed"]
+AXES = frozenset({"by", "since", "until", "show", "most", "account"})  # options that choose what is shown of a number
 
 
 class UnknownMeasure(Misused, LookupError):
@@ -75,7 +83,8 @@ class Facts:
     (`plait.facts.Refusal` and `recorded_at`), `loads` what each file and each segment of live events brought
     (`plait.store.LOADS`). `as_of` is an instant in naive UTC, the first one not seen; `today` its
     local day; both are values of the query, not of Python. `currency` is the currency the firm reports in, None when it
-    has named none. `read` collects the kinds that a measure has asked for.
+    has named none. `read` collects the kinds that a measure has asked for, `scoring` is what the firm
+    scores accounts by.
     """
 
     table: ir.Table
@@ -85,6 +94,7 @@ class Facts:
     today: ir.DateScalar
     currency: str | None = None
     read: set[str] = field(default_factory=set)
+    scoring: Scoring = field(default_factory=beginning)
 
     def every(self) -> ir.Table:
         """Give the facts of all kinds."""
@@ -210,12 +220,57 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """One department's agreement to a definition: who gave it, and when (naive UTC)."""
+
+    department: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """How far a firm has agreed on the definition that a number was made by.
+
+    `number` counts a measure's definitions in a home, 0 is the one that plait came with. `options` are the agreed
+    values of the options that change what is counted; `departs` names those that a question chose otherwise. `state`
+    is unsigned, half-signed (one department has), signed, or changed: both have, and plait's own definition has become
+    another since.
+    """
+
+    number: int = 0
+    state: State = "unsigned"
+    options: tuple[tuple[str, object], ...] = ()
+    signatures: tuple[Signature, ...] = ()
+    departs: tuple[str, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether both departments have signed what the number was made by."""
+        return self.state == "signed" and not self.departs
+
+    def asked(self, options: Mapping[str, object]) -> Definition:
+        """Give the same definition with the names of the options that a question chose otherwise than was agreed."""
+        departs = tuple(name for name, value in self.options if name in options and options[name] != value)
+        return replace(self, departs=departs)
+
+    def told(self) -> dict[str, object]:
+        """Give it as programs read it: departments and days, no names of people."""
+        signed = [{"department": one.department, "on": one.at.date().isoformat()} for one in self.signatures]
+        return {"version": self.number, "state": self.state, "signed_by": signed, "departs": list(self.departs)}
+
+
+UNAGREED = Definition()
+
+
+@dataclass(frozen=True, slots=True)
 class Measure:
     """A question, its definition and how to answer it.
 
     `means` is the docstring; `columns` maps each column of the answer to its unit; `grain` says what one row is;
     `origin` names the paper or the standard the definition follows, empty where it is our own; `version` rises when a
-    change of the definition changes numbers.
+    change of the definition changes numbers. `parent` is the measure that this one helps to explain, empty where it is
+    an outcome itself; `proxy` is true where it only stands for an outcome, as the mood of customers does for revenue.
     """
 
     name: str
@@ -227,9 +282,32 @@ class Measure:
     version: int
     options: Mapping[str, Option]
     build: Callable[..., ir.Table | Answer]
+    parent: str = ""
+    proxy: bool = False
 
-    def read_options(self, given: Mapping[str, object]) -> dict[str, object]:
-        """Check and complete the options that somebody gave."""
+    @property
+    def sort(self) -> Sort:
+        """Tell whether it is money, a count or a proxy."""
+        if self.proxy:
+            return "proxy"
+        return "money" if MONEY_UNIT in self.columns.values() else "count"
+
+    @property
+    def signers(self) -> tuple[str, str]:
+        """Name the two departments that agree on the definition: its owner and finance for money, else sales."""
+        money = MONEY_UNIT in self.columns.values()
+        other, instead = ("finance", "marketing") if money else ("sales", "marketing")
+        return (instead if self.owner == other else self.owner), other
+
+    @property
+    def digest(self) -> str:
+        """Give a short name of the whole definition: another text, column, option or version has another one."""
+        options = [(o.name, o.type.__name__, o.default, o.choices) for o in self.options.values()]
+        told = repr((self.means, self.version, self.grain, list(self.columns.items()), options))
+        return sha256(told.encode()).hexdigest()[:16]
+
+    def read_options(self, given: Mapping[str, object], agreed: Sequence[tuple[str, object]] = ()) -> dict[str, object]:
+        """Check and complete the options that somebody gave; what nobody named is as agreed, else as by default."""
         for name in given:
             if name not in self.options:
                 hint, has = nearest(name, list(self.options)), ", ".join(self.options) or Said("none")
@@ -242,8 +320,9 @@ class Measure:
                         has=has,
                     )
                 )
+        unnamed = {name: option.default for name, option in self.options.items()} | dict(agreed)
         return {
-            name: option.read(given[name]) if name in given else option.default for name, option in self.options.items()
+            name: option.read(given[name]) if name in given else unnamed[name] for name, option in self.options.items()
         }
 
     def answer(self, facts: Facts, options: Mapping[str, object]) -> Answer:
@@ -260,7 +339,7 @@ class Table:
     """An answer: rows that never travel without their definition and their query.
 
     `as_of` is aware UTC; `facts_version` the version of the facts it was read from; `took` in seconds. `estimates` is
-    what the numbers of a model estimate, empty where nothing is estimated.
+    what the numbers of a model estimate, empty where nothing is estimated; `definition` who has agreed on them.
     """
 
     measure: Measure
@@ -272,6 +351,7 @@ class Table:
     warnings: Sequence[str] = ()
     took: float = 0.0
     estimates: str = ""
+    definition: Definition = UNAGREED
 
     @property
     def version(self) -> int:
@@ -292,7 +372,14 @@ registry: dict[str, Measure] = {}
 
 
 def measure(
-    *, owner: str, grain: str, columns: Mapping[str, str], origin: str = "", version: int = 1
+    *,
+    owner: str,
+    grain: str,
+    columns: Mapping[str, str],
+    origin: str = "",
+    version: int = 1,
+    parent: str = "",
+    proxy: bool = False,
 ) -> Callable[[Callable[..., ir.Table | Answer]], Measure]:
     """Register a function as a measure. `owner` is a department; `columns` maps names to units, in order."""
     if owner not in DEPARTMENTS:
@@ -310,6 +397,8 @@ def measure(
             version=version,
             options=_options_of(build),
             build=build,
+            parent=parent,
+            proxy=proxy,
         )
         registry[made.name] = made
         return made

@@ -24,6 +24,7 @@ def as_json(table: Table) -> str:
         {
             "measure": table.measure.name,
             "version": table.version,
+            "definition": table.definition.told(),
             "as_of": table.as_of.isoformat().replace("+00:00", "Z"),
             "facts_version": table.facts_version,
             "options": {name: _plain(value) for name, value in table.options.items()},

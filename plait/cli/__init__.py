@@ -22,8 +22,8 @@ from plait.cli.live import collect, source
 from plait.cli.paths import paths
 from plait.cli.people import user
 from plait.cli.plainly import JSON, Misuse, Refusal, now, plainly
-from plait.cli.register import register
 from plait.cli.process import process
+from plait.cli.register import register
 from plait.cli.value import value
 
 if TYPE_CHECKING:

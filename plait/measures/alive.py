@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 @measure(
     owner="marketing",
+    parent="customer_value",
     grain="cohort",
     columns={
         "cohort": "cohort",

@@ -21,6 +21,7 @@ SIDE_BY_SIDE: tuple[Model, ...] = (
 
 @measure(
     owner="marketing",
+    parent="channel_return",
     grain="channel",
     columns={
         "channel": "text",
@@ -81,6 +82,7 @@ def attribution(
 
 @measure(
     owner="marketing",
+    parent="attribution",
     grain="channel",
     columns={"channel": "text", **dict.fromkeys(SIDE_BY_SIDE, "credit"), "disagreement": "credit"},
 )

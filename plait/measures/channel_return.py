@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 @measure(
     owner="finance",
+    parent="revenue",
     grain="channel",
     columns={
         "channel": "text",

@@ -15,6 +15,7 @@ from plait.measures._steps import first_entries, nobody
 
 @measure(
     owner="marketing",
+    parent="attribution",
     grain="channel",
     columns={
         "channel": "text",

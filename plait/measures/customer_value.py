@@ -24,6 +24,7 @@ ORIGIN = "Fader, Hardie & Lee 2005 (BG/NBD), Fader & Hardie 2013 (Gamma-Gamma)"
 
 @measure(
     owner="finance",
+    parent="revenue",
     grain="account",
     columns={
         "account": "id",
@@ -111,6 +112,7 @@ def _together(found: Worth) -> list[str]:
 
 @measure(
     owner="partners",
+    parent="customer_value",
     grain="origin",
     columns={
         "origin": "text",

@@ -30,6 +30,7 @@ SOURCE = "guest article by Matt Preschern, CMO of HCL Technologies, published 20
 
 @measure(
     owner="service",
+    parent="retention",
     grain="group",
     columns={
         "group": "text",

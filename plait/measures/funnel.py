@@ -17,6 +17,7 @@ from plait.measures._steps import DAY, Unit, entered_during, first_entries, nobo
 
 @measure(
     owner="sales",
+    parent="win_rate",
     grain="cohort and step",
     columns={
         "cohort": "cohort",
@@ -145,6 +146,7 @@ def _early(entries: ir.Table, first: str) -> ir.Table:
 
 @measure(
     owner="sales",
+    parent="win_rate",
     grain="cohort",
     columns={
         "cohort": "cohort",
@@ -211,6 +213,7 @@ def conversion_estimate(
 
 @measure(
     owner="sales",
+    parent="pipeline_velocity",
     grain="cohort",
     columns={
         "cohort": "cohort",

@@ -31,6 +31,8 @@ Days = Annotated[int, Bounds(1, 3660)]
 
 @measure(
     owner="service",
+    parent="retention",
+    proxy=True,
     grain="account",
     columns={
         "account": "id",

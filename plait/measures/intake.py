@@ -14,6 +14,7 @@ from plait.store import LIVE
 
 @measure(
     owner="it",
+    parent="source_health",
     grain="day and source",
     columns={
         "day": "day",
@@ -56,6 +57,7 @@ def live_intake(facts: Facts, *, since: Day | None = None, until: Day | None = N
 
 @measure(
     owner="it",
+    parent="source_health",
     grain="day and source",
     columns={"day": "day", "source": "text", "most_waiting": "events", "longest_wait": "seconds"},
 )

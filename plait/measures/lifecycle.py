@@ -17,6 +17,7 @@ MISNAMED = "{n} corrections (stage.set) name no stage and are passed over: {some
 
 @measure(
     owner="marketing",
+    parent="funnel",
     grain="day and stage",
     columns={"day": "day", "stage": "stage", "accounts": "accounts", "share": "share"},
 )
@@ -75,6 +76,7 @@ def _running(moves: ir.Table, this_month: ir.IntegerValue) -> ir.Table:
 
 @measure(
     owner="marketing",
+    parent="stage_stock",
     grain="month, stage left and stage entered",
     columns={
         "month": "cohort",

@@ -33,6 +33,7 @@ LENGTHS = 10  # touches beyond which lengths are one row
 
 @measure(
     owner="marketing",
+    parent="attribution",
     grain="path",
     columns={
         "path": "text",

@@ -16,6 +16,7 @@ Now = Literal["all", "channel", "campaign", "partner", "product", "owner", "sour
 
 @measure(
     owner="sales",
+    parent="bookings",
     grain="cohort",
     columns={
         "cohort": "cohort",
@@ -88,6 +89,7 @@ def win_rate(
 
 @measure(
     owner="sales",
+    parent="revenue",
     grain="cohort and currency",
     columns={"cohort": "cohort", "deals": "deals", "amount": "money", "average": "money", "currency": "currency"},
 )
@@ -108,6 +110,7 @@ def bookings(facts: Facts, *, by: By = "month", since: Day | None = None, until:
 
 @measure(
     owner="sales",
+    parent="bookings",
     grain="cohort",
     columns={
         "cohort": "cohort",
@@ -151,6 +154,7 @@ def pipeline(facts: Facts, *, by: Now = "all", trailing_days: Annotated[int, Bou
 
 @measure(
     owner="sales",
+    parent="bookings",
     grain="cohort",
     columns={
         "cohort": "cohort",

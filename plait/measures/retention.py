@@ -13,6 +13,7 @@ from plait.measures._month import first_day, month_of, months_between, running_m
 
 @measure(
     owner="service",
+    parent="recurring_revenue",
     grain="month of start and months since",
     columns={
         "cohort": "month",
@@ -52,6 +53,7 @@ def retention(facts: Facts, *, basis: Literal["subscription", "order", "use"] = 
 
 @measure(
     owner="finance",
+    parent="revenue",
     grain="month and currency",
     columns={
         "month": "month",

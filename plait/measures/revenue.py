@@ -59,6 +59,7 @@ def revenue(
 
 @measure(
     owner="marketing",
+    parent="revenue",
     grain="period",
     columns={
         "cohort": "cohort",

@@ -13,6 +13,8 @@ Z = 1.959963984540054  # 95 % of a normal distribution lies within so many stand
 
 @measure(
     owner="service",
+    parent="retention",
+    proxy=True,
     grain="cohort and survey",
     columns={
         "cohort": "cohort",

@@ -16,6 +16,7 @@ CUSTOMER = {"deal": "deal.won", "subscription": "subscription.started", "order":
 
 @measure(
     owner="marketing",
+    parent="channel_return",
     grain="cohort and currency",
     columns={"cohort": "cohort", "spend": "money", "currency": "currency"},
 )
@@ -41,6 +42,7 @@ def spend(
 
 @measure(
     owner="marketing",
+    parent="customer_value",
     grain="cohort",
     columns={
         "cohort": "cohort",

@@ -46,6 +46,7 @@ ESTIMATES = Said(
 
 @measure(
     owner="marketing",
+    parent="attribution",
     grain="channel",
     columns={
         "channel": "text",

@@ -37,7 +37,7 @@ from plait.web.state import RESERVED, BadState, day_of
 
 log = logging.getLogger(__name__)
 FORMATS = ("json", "csv")
-OWN = frozenset({"as_of", "currency", "format"})  # what an address says beside a measure's options
+OWN = frozenset({"as_of", "currency", "definition", "format"})  # what an address says beside a measure's options
 MOST = 1_000  # of a list in one answer
 Limit = Annotated[int, Query(ge=1, le=MOST, description=f"How many at most, up to {MOST}.")]
 Offset = Annotated[int, Query(ge=0, le=10**9, description="How many to leave out before the first.")]
@@ -86,6 +86,9 @@ class MeasureOut(Schema):
     owner: str
     grain: str
     version: int
+    sort: str
+    signers: list[str]
+    parent: str
     means: str
     origin: str
     columns: list[ColumnOut]
@@ -172,7 +175,8 @@ def defined(measure: Measure) -> MeasureOut:
     ]  # fmt: skip
     return MeasureOut(
         name=measure.name, owner=measure.owner, grain=measure.grain, version=measure.version, means=measure.means,
-        origin=measure.origin, columns=[ColumnOut(name=n, unit=u) for n, u in measure.columns.items()], options=options,
+        sort=measure.sort, signers=list(measure.signers), parent=measure.parent, origin=measure.origin,
+        columns=[ColumnOut(name=n, unit=u) for n, u in measure.columns.items()], options=options,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from plait.measure import Cell, Table, known_measure
+from plait.measure import Cell, Definition, Table, known_measure
 from plait.timeline import Scope
 from plait.web import charts, formats, words
 from plait.web.charts import Chart, Series
@@ -39,14 +39,21 @@ class Question:
         earlier = state.earlier()
         if earlier is None:
             return None
-        if self.over == "period":
-            return self._ask(state, scope, earlier, state.as_of)
-        return self._ask(state, scope, earlier, state.moment_before())
+        moment = state.as_of if self.over == "period" else state.moment_before()
+        # By one definition, even if another held then: what is compared must be the same number.
+        return self._ask(state, scope, earlier, moment, self.ask(state, scope).definition)
 
-    def _ask(self, state: State, scope: Scope, period: tuple[date, date], as_of: date | None) -> Ask:
+    def _ask(
+        self,
+        state: State,
+        scope: Scope,
+        period: tuple[date, date],
+        as_of: date | None,
+        definition: Definition | None = None,
+    ) -> Ask:
         within = {"since": period[0], "until": period[1]} if self.over == "period" else {}
         given = {**within, **self.options}
-        return Ask.of(self.measure, given, as_of=as_of, currency=state.currency, scope=scope)
+        return Ask.of(self.measure, given, as_of=as_of, currency=state.currency, scope=scope, definition=definition)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import get_args
 
-from plait.measure import DATE_UNITS, FLOAT_UNITS, MONEY_UNIT, TEXT_UNITS, Measure, Option
+from plait.measure import DATE_UNITS, FLOAT_UNITS, MONEY_UNIT, TEXT_UNITS, Measure, Option, State
 
 Described = dict[str, object]
 TYPES = {int: "integer", float: "number", str: "string", bool: "boolean", date: "string", tuple: "array"}
@@ -16,6 +17,10 @@ SHARED: tuple[Described, ...] = (
     {
         "name": "currency", "in": "query", "schema": {"type": "string", "pattern": "^[A-Z]{3}$"},
         "description": "The currency to report in, as its code of ISO 4217; without it the firm's own.",
+    },
+    {
+        "name": "definition", "in": "query", "schema": {"type": "integer", "minimum": 0},
+        "description": "The number of a definition that the firm has signed; without it the one that held at as_of.",
     },
     {
         "name": "format", "in": "query", "schema": {"type": "string", "enum": ["json", "csv"], "default": "json"},
@@ -78,6 +83,7 @@ def _answer(measure: Measure) -> Described:
     properties: Described = {
         "measure": {"const": measure.name},
         "version": number,
+        "definition": _definition(),
         "as_of": {"type": "string", "format": "date-time"},
         "facts_version": number,
         "options": {"type": "object"},
@@ -87,6 +93,19 @@ def _answer(measure: Measure) -> Described:
         "estimates": text,
         "warnings": {"type": "array", "items": text},
         "took": {"type": "number"},
+    }
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _definition() -> Described:
+    """Describe which definition of the firm's an answer is by, and which departments have signed it."""
+    text: Described = {"type": "string"}
+    signed: Described = {"department": text, "on": {"type": "string", "format": "date"}}
+    properties: Described = {
+        "version": {"type": "integer"},
+        "state": {"type": "string", "enum": list(get_args(State))},
+        "signed_by": {"type": "array", "items": {"type": "object", "properties": signed}},
+        "departs": {"type": "array", "items": text},
     }
     return {"type": "object", "properties": properties, "required": list(properties)}
 

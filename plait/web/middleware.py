@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 
 from plait.measure import BadOption, UnknownMeasure
+from plait.register import NoSuchDefinition
 from plait.timeline import UnknownAccount
 from plait.web.pages import fault
 from plait.web.state import BadState
@@ -87,6 +88,6 @@ class Plainly:
         """Answer 404 to an unknown name and 400 to a value that is not allowed."""
         if isinstance(exception, UnknownMeasure | UnknownAccount):
             return fault.not_found(request)
-        if isinstance(exception, BadState | BadOption):
+        if isinstance(exception, BadState | BadOption | NoSuchDefinition):
             return fault.misread(request, exception)
         return None

@@ -9,13 +9,14 @@ from typing import cast
 
 from django.conf import settings
 from django.http import HttpRequest, QueryDict
+from django.utils.translation import gettext
 
 from plait import desk
 from plait.measure import Measure, Table, known_measure
 from plait.web.people.models import User
 from plait.web.people.rights import permit
 from plait.web.results import Ask, Results
-from plait.web.state import RESERVED, State, day_of, read_state
+from plait.web.state import RESERVED, BadState, State, day_of, read_state
 
 
 @cache
@@ -63,7 +64,16 @@ def ask_of(user: User, name: str, query: QueryDict | Mapping[str, str]) -> Ask:
     currency = str(query["currency"]) if query.get("currency") else None
     if currency is not None:
         read_state({"currency": currency}, date(2000, 1, 1), as_of=None)  # the same sentence as on a page
-    return Ask.of(measure.name, given, as_of=as_of, currency=currency, scope=user.scope())
+    number = _number_of(str(query.get("definition") or ""))
+    return Ask.of(measure.name, given, as_of=as_of, currency=currency, scope=user.scope(), definition=number)
+
+
+def _number_of(text: str) -> int | None:
+    """Read the number of a definition from an address."""
+    if text and not (text.isascii() and text.isdigit()):
+        said = gettext("definition cannot be %(text)r; give its number, as the register lists it.")
+        raise BadState(said % {"text": text})
+    return int(text) if text else None
 
 
 def answer(ask: Ask) -> Table:

@@ -11,13 +11,17 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from django.conf import settings
+
 from plait import desk
-from plait.measure import Table, known_measure
+from plait.measure import UNAGREED, Definition, Measure, Table, known_measure
+from plait.register import read_register
+from plait.settings import read_settings
 from plait.timeline import EVERYTHING, Behind, Question, Scope, Timeline
 
 AT_ONCE = 2  # queries; each may use all cores and a part of the memory
@@ -29,7 +33,8 @@ V = TypeVar("V")
 class Ask:
     """All that decides a number, less the facts: measure, options, moment, currency and the reader's rows.
 
-    `as_of` None is the home's own day; `currency` None the home's own currency.
+    `as_of` None is the home's own day; `currency` None the home's own currency. `definition` is what the firm has
+    agreed on: it gave the options that nobody named.
     """
 
     measure: str
@@ -37,6 +42,7 @@ class Ask:
     as_of: date | None = None
     currency: str | None = None
     scope: Scope = EVERYTHING
+    definition: Definition = UNAGREED
 
     @classmethod
     def of(
@@ -47,15 +53,28 @@ class Ask:
         as_of: date | None = None,
         currency: str | None = None,
         scope: Scope,
+        definition: Definition | int | None = None,
     ) -> Ask:
-        """Check the options and put them in order, so that one question has one key."""
-        read = known_measure(measure).read_options(options)
-        return cls(measure, tuple(sorted(read.items())), as_of, currency, scope)
+        """Check the options and put them in order, so that one question has one key.
+
+        `definition` is the one to answer by, or its number; without it the one that held at the moment asked for.
+        """
+        known = known_measure(measure)
+        held = definition if isinstance(definition, Definition) else _held(known, as_of, definition)
+        read = known.read_options(options, held.options)
+        return cls(measure, tuple(sorted(read.items())), as_of, currency, scope, held.asked(read))
 
     def told(self) -> dict[str, object]:
-        """Give the options that differ from their defaults."""
-        defaults = known_measure(self.measure).options
-        return {name: value for name, value in self.options if value != defaults[name].default}
+        """Give the options that differ from what is agreed, or by default."""
+        unnamed = known_measure(self.measure).read_options({}, self.definition.options)
+        return {name: value for name, value in self.options if value != unnamed[name]}
+
+
+def _held(measure: Measure, as_of: date | None, number: int | None) -> Definition:
+    """Give the definition that held at a moment; the home's days are looked up only where one was ever proposed."""
+    register = read_register(settings.HOME)
+    before = read_settings(settings.HOME).midnight(as_of) if as_of and register.of(measure.name) else None
+    return register.in_force(measure, before, number)
 
 
 class Kept(Generic[V]):
@@ -171,7 +190,7 @@ class Results:
                 question = seen.ask(measure, options)
             self._questions.put(kind, question)  # facts and days may change, the query stays
         with self._running:
-            return seen.answer(question, options)
+            return replace(seen.answer(question, options), definition=ask.definition)
 
     @contextmanager
     def _turn(self, key: Hashable) -> Iterator[None]:

@@ -32,7 +32,9 @@ COMPARISONS: Mapping[str, str] = {
     "year": gettext_noop("Same period last year"),
     "none": gettext_noop("No comparison"),
 }
-RESERVED = frozenset({"period", "from", "to", "compare", "match", "as_of", "currency", "page", "column", "format"})
+RESERVED = frozenset(
+    {"period", "from", "to", "compare", "match", "as_of", "currency", "page", "column", "format", "definition"}
+)
 DEFAULT_PERIOD, DEFAULT_COMPARISON = "13w", "previous"
 
 
