@@ -19,6 +19,8 @@ SMALL = (
     "spark.driver.memory=1g spark.executor.memory=1500m spark.executor.cores=1 spark.sql.shuffle.partitions=2 "
     "spark.default.parallelism=2 spark.sql.codegen.wholeStage=false spark.sql.adaptive.enabled=false"
 )
+# Its processes live for minutes and share two cores: the second compiler and the parallel collector would not pay.
+SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 @contextmanager
@@ -27,6 +29,7 @@ def spark_cluster(work: Path) -> Iterator[str]:
     import pyspark
 
     find_java()
+    os.environ["JAVA_TOOL_OPTIONS"] = SHORT_LIVED
     home = Path(pyspark.__file__).parent
     environment = os.environ | {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": HOST, "SPARK_NO_DAEMONIZE": "1"}
     port = free_port()
