@@ -20,12 +20,14 @@ from plait.facts import DEPARTMENTS, KINDS, OFTEN, nearest
 from plait.failure import Misused, Said
 from plait.points.kept import beginning
 from plait.points.rules import Scoring
+from plait.stages import shipped
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
 
     from plait.facts import Kind
+    from plait.stages import RuleSet
 
 # How the value of a cell is read, by the unit its column declares; any other unit is a count of the things it names.
 TEXT_UNITS = frozenset({"text", "id", "cohort", "stage", "currency"})
@@ -85,6 +87,7 @@ class Facts:
     local day; both are values of the query, not of Python. `currency` is the currency the firm reports in, None when it
     has named none. `read` collects the kinds that a measure has asked for, `scoring` is what the firm
     scores accounts by.
+    `rules` are the versions of the firm's stage rules, of which the last one holds.
     """
 
     table: ir.Table
@@ -95,6 +98,21 @@ class Facts:
     currency: str | None = None
     read: set[str] = field(default_factory=set)
     scoring: Scoring = field(default_factory=beginning)
+    rules: Sequence[RuleSet] = field(default_factory=lambda: (shipped(),))
+
+    @property
+    def stages(self) -> RuleSet:
+        """Give the stage rules that hold."""
+        return self.rules[-1]
+
+    def stages_of(self, version: int | None) -> RuleSet:
+        """Give a version of the stage rules; None are those that hold."""
+        if version is None:
+            return self.rules[-1]
+        if version >= len(self.rules):
+            says = "there is no version {n} of the stage rules; allowed: 0 to {last}, or none for those that hold."
+            raise BadOption(Said(says, n=version, last=len(self.rules) - 1))
+        return self.rules[version]
 
     def every(self) -> ir.Table:
         """Give the facts of all kinds."""

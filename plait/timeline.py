@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from functools import reduce
@@ -18,7 +18,10 @@ from plait.derived import FACTS_VERSION, TIMELINE, Derived, refresh
 from plait.engine import DUCKDB, Engine, QueryFailed, Tables, open_engine
 from plait.failure import Said, Unfit
 from plait.measure import FLOAT_UNITS, MONEY_UNIT, TEXT_UNITS, Cell, Facts, Measure, Solution, Table, remark
+from plait.points.kept import beginning, read_scoring
+from plait.points.rules import Scoring
 from plait.settings import Settings, read_settings
+from plait.stages import Version, read_versions, shipped
 from plait.store import LOADS, REJECTS, Store, view_sql
 
 if TYPE_CHECKING:
@@ -72,7 +75,8 @@ class Timeline:
     """Facts and identity as they stood before an instant.
 
     `as_of` is the first instant not seen, naive UTC; `known_until` likewise for what had been recorded, None for all
-    that is known. `version` is the version of the facts, `scope` says which rows the reader may see.
+    that is known. `version` is the version of the facts, `scope` says which rows the reader may see, `scoring` is
+    what the home scores accounts by, `rules` are the versions of its stage rules.
     """
 
     engine: Engine
@@ -81,6 +85,8 @@ class Timeline:
     as_of: datetime
     known_until: datetime | None = None
     scope: Scope = EVERYTHING
+    scoring: Scoring = field(default_factory=beginning)
+    rules: tuple[Version, ...] = field(default_factory=lambda: (Version(0, shipped()),))
 
     def until(self, day: date | datetime) -> Timeline:
         """Give the same timeline with only what had happened before a day began (in the home's zone), or an instant."""
@@ -116,12 +122,14 @@ class Timeline:
         if self.scope.partners is not None:
             seen = seen.filter(seen.partner.isin(self.scope.partners))
             rejects, loads = rejects.limit(0), loads.limit(0)
-        return Facts(seen, rejects, loads, as_of, today, self.settings.currency)
+        rules = [version.rules for version in self.rules]
+        return Facts(seen, rejects, loads, as_of, today, self.settings.currency, scoring=self.scoring, rules=rules)
 
     def kind(self, measure: Measure, options: Mapping[str, object]) -> Hashable:
         """Give all that a question's queries depend on, which is all but the facts and the days."""
         told = tuple((name, OPEN if isinstance(value, date) else value) for name, value in sorted(options.items()))
-        return measure.name, measure.version, told, self.scope, self.known_until, self.settings.currency
+        of_home = self.settings.currency, self.scoring.key, len(self.rules)
+        return measure.name, measure.version, told, self.scope, self.known_until, *of_home
 
     def ask(self, measure: Measure, options: Mapping[str, object]) -> Question:
         """Make the queries that answer a measure, for any days; nothing is run yet."""
@@ -213,7 +221,15 @@ def open_timeline(
     )
     version = int(derived.timeline.metadata().get(FACTS_VERSION, 0))
     as_of = now.astimezone(UTC).replace(tzinfo=None)
-    return Timeline(open_engine(engine, tables, store.spill), read_settings(store.home), version, as_of)
+    opened = open_engine(engine, tables, store.spill)
+    return Timeline(
+        opened,
+        read_settings(store.home),
+        version,
+        as_of,
+        scoring=read_scoring(store.home),
+        rules=read_versions(store.home),
+    )
 
 
 def story(timeline: Timeline, store: Store, account: str) -> list[dict[str, object]]:

@@ -10,9 +10,16 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from stories import RECORDED, Story, draw_facts
 
+from plait.facts import KINDS as VOCABULARY
 from plait.facts import Fact
-from plait.measures._stages import ACCEPTED, ANSWERED, LEAD, LIFE, ORDER, OWN_ACTS, RELEASED, ledger
+from plait.measures._stages import ledger
 from plait.measures.lifecycle import stage_flow, stage_stock
+from plait.stages import shipped
+
+ORDER = shipped().order
+LIFE, ANSWERED, LEAD = (shipped().signal(name).kinds for name in ("alive", "answered", "lead"))
+ACCEPTED, RELEASED = shipped().signal("accepted").kinds, shipped().signal("accepted").over
+OWN_ACTS = set(VOCABULARY) - set(LIFE)
 
 
 def stages(story: Story, day: str) -> dict[str, int]:

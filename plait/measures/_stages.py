@@ -1,86 +1,139 @@
-"""The stage rule: where an account stands in the cycle and every move it made, derived from its facts alone.
+"""The stage ledger: where an account stands in the cycle and every move it made, derived from its facts by the rules.
 
-The first line that holds at an instant is the stage of the account:
-
-1. **expand** - a contract is running; or an order was placed in the last 365 days; or a deal was won in the last 365
-   days and no contract ended since. An account of which no contract is known is also kept here for 365 days by an
-   invoice or a payment.
-2. **convert** - a deal is open; or sales accepted a lead (`lead.sal`, `lead.sql`) and neither gave it back, lost, won
-   or closed it since, and the account was not silent for 180 days.
-3. **nurture** - there is a lead (`lead.created`, `lead.mql`, `lead.recycled`, `meeting.held`, or a deal that was
-   lost) that was not closed for good, and the account was not silent for 180 days. Of a former customer only a lead
-   that came after it left counts: that is the win-back.
-4. **former_customer** - it was in expand once.
-5. **disqualified** - its lead was closed for good; a new lead opens it again.
-6. **dormant** - silent for 180 days.
-7. **capture** - it answered us or was entered in a system: a form, a paper, an event, a trial, a ticket.
-8. **attract** - it was seen, nothing more.
-
-Silent is an account that gave no sign of life; what we do ourselves (messages sent, spend, invoices, our own notes)
-is none. A person's correction (`stage.set`, its text names the stage) holds until the rule's own answer changes next.
-Stages end in both directions, also by time alone: a contract's end, 365 days after the last order, 180 days of
-silence. All facts of one instant count together; within it the order is that of (source, id).
+The rules are a firm's own data, see `plait/stages`; this makes one query of them. All facts of one instant count
+together; within it the order is that of (source, id). A person's correction (`stage.set`, its text names the stage)
+holds until the rules' own answer changes next. Stages end in both directions, also by time alone: a signal that lasts
+ends when its days are over.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import reduce
+from itertools import count
 from operator import add
+from typing import Literal, TypeAlias
 
 import ibis
 import ibis.expr.types as ir
-from ibis import _
 
-from plait.facts import CAPTURE, EXPAND, FEEDBACK, KINDS, SPEND, STAGES, WORK
+from plait.facts import OFTEN
 from plait.measure import Facts
+from plait.stages import Alternative, RuleSet, Signal
+from plait.stages.judging import ending
 
-ORDER = (*STAGES, "former_customer", "dormant", "disqualified")
-CODE = {name: code for code, name in enumerate(ORDER)}
+Unit: TypeAlias = Literal["account", "person"]
 
-CUSTOMER_WINDOW = 365  # days an order or a won deal keeps an account in expand
-DORMANT_AFTER = 180  # days without a sign of life
-
-# Which kinds put an account where. Everything else about the rule is in `_derived`.
-ORDERS = ("order.placed",)
-PAYMENTS = ("invoice.issued", "payment.received")  # the last one often comes after the contract's end: weak evidence
-RUNNING = ("subscription.started", "subscription.changed")
-OPEN = ("deal.opened",)
-CLOSED = ("deal.won", "deal.lost")
-ACCEPTED = ("lead.sal", "lead.sql")
-RELEASED = ("lead.recycled", "lead.disqualified", "subscription.started", *CLOSED)
-LEAD = ("lead.created", "lead.mql", "lead.recycled", "meeting.held", *ACCEPTED, *OPEN)
-STEPS = tuple(dict.fromkeys((*LEAD, *RELEASED, "stage.set")))
-THINGS = (*OPEN, *CLOSED, *RUNNING, "subscription.ended")
-OWN_ACTS = (
-    *("message.sent", "message.opened", "account.created", "contact.created", "lead.disqualified", "deal.changed"),
-    *("subscription.ended", "invoice.issued", "payment.refunded", "ticket.changed", "ticket.resolved", "trial.ended"),
-    *(kind.name for kind in KINDS.values() if kind.stage in (SPEND, WORK)),
-)
-LIFE = tuple(name for name in KINDS if name not in OWN_ACTS)
-ANSWERED = tuple(
-    kind.name
-    for kind in KINDS.values()
-    if kind.stage in (CAPTURE, EXPAND, FEEDBACK) and kind.name not in (*ORDERS, *RUNNING, "subscription.ended")
-)
-
-SORTS = {"awake": LIFE, "ordered": ORDERS, "paid": PAYMENTS, "answered": ANSWERED}
-
-# What a moment may carry. Counts are packed into one number, each in its digits, so that one window adds them all up:
-# spells that are on, whether it ever answered, contracts that run and deals that are open. The last is the room's end.
-WEIGHTS = {"awake": 1, "ordered": 4, "paid": 8, "answered": 16, "contracts": 32, "deals": 2**34, "": 2**63 - 1}
-MARKS = ("ordered_until", "paid_until", "won_at", "ended_at")
-WORDS = ("accepted", "released", "lead", "closed")  # of two of them only the one that came later in an instant counts
-SHAPE = {"change": "int64", "mark": "string", "word": "string", "acceptance": "int8", "standing": "int8"}
-SHAPE |= {"correction": "int64"}
+STRETCH = 180  # days, where no signal lasts shorter
+BITS = 62  # of a column of counts
+SHAPE = {"mark": "string", "word": "string", "correction": "int64"}
 
 
-def ledger(facts: Facts) -> ir.Table:
-    """Give every stay: account, stage, from_stage, from_at, from_on, to_at, to_on. Stages are codes, see `ORDER`.
+@dataclass(frozen=True, slots=True)
+class _Digits:
+    """Where the count of a signal stands among those that are packed into one number: `counts // weight % size`."""
 
-    A stay is [from_at, to_at); `to_at` is null while it lasts, `from_stage` null at the first. `_on` is the local day.
-    Stays of an account leave no hole and do not overlap, and two that follow each other differ.
+    column: str
+    weight: int
+    size: int
+
+    def on(self, counts: ir.Table) -> ir.BooleanValue:
+        """Tell whether the count is not nothing."""
+        return counts[self.column] % (self.weight * self.size) >= self.weight
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What of the facts must be carried along for a rule set.
+
+    `sorts` are the signals that any fact of their kinds may begin, `digits` the places of counts, `marks` the names of
+    instants of which the last is kept, `pairs` the kinds of which the later side counts, with a signal and whether it
+    is the pair's second side in `sides`.
     """
-    moments = _corrected(_derived(_carried(facts)))
+
+    rules: RuleSet
+    sorts: dict[str, Signal]
+    digits: dict[str, _Digits]
+    marks: tuple[str, ...]
+    pairs: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+    sides: dict[str, tuple[int, bool]]
+
+    @classmethod
+    def of(cls, rules: RuleSet) -> _Plan:
+        """Plan for a rule set."""
+        sorts = {
+            one.name: one for one in rules.signals if one.sort == "ever" or (one.sort == "lasts" and not one.cut_by)
+        }
+        pairs: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+        sides = {}
+        for signal in rules.signals:
+            if signal.sort == "latest":
+                turned = (signal.over, signal.kinds) in pairs
+                pair = (signal.over, signal.kinds) if turned else (signal.kinds, signal.over)
+                if pair not in pairs:
+                    pairs.append(pair)
+                sides[signal.name] = pairs.index(pair), turned
+        return cls(rules, sorts, _digits(rules, sorts), _marks(rules), tuple(pairs), sides)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Name the columns of counts."""
+        return tuple(dict.fromkeys(place.column for place in self.digits.values()))
+
+    @property
+    def shape(self) -> dict[str, str]:
+        """Give the columns that every moment has beside account, at and on, with their types."""
+        sides = {f"side{number}": "int8" for number in range(len(self.pairs))}
+        return {**dict.fromkeys(self.columns, "int64"), **SHAPE, **sides}
+
+    def moment(self, rows: ir.Table, at: ir.Value, on: ir.Value, **given: object) -> ir.Table:
+        """Give rows the shape that all moments share."""
+        marks: dict[str, ir.Value] = {name: ibis.null(kind) for name, kind in self.shape.items()}
+        for name, mark in given.items():
+            value = mark if isinstance(mark, ir.Value) else ibis.literal(mark)
+            marks[name] = value.cast(self.shape[name])
+        return rows.select("account", at=at, on=on, **marks)
+
+    def change(self, signal: str, by: int) -> dict[str, object]:
+        """Give the change of a signal's count."""
+        return {self.digits[signal].column: by * self.digits[signal].weight}
+
+
+def _digits(rules: RuleSet, sorts: dict[str, Signal]) -> dict[str, _Digits]:
+    """Give each count its place. Spells of one signal do not overlap; that of the first fact may overlap one."""
+    wanted = {name: 2 if signal.first else 1 for name, signal in sorts.items()}
+    wanted |= {signal.name: 28 for signal in rules.signals if signal.sort == "runs"}
+    used: dict[str, int] = {}
+    found = {}
+    for name, bits in wanted.items():
+        column = next(f"count{n}" for n in count() if used.get(f"count{n}", 0) + bits <= BITS)
+        found[name] = _Digits(column, 2 ** used.get(column, 0), 2**bits)
+        used[column] = used.get(column, 0) + bits
+    return found
+
+
+def _marks(rules: RuleSet) -> tuple[str, ...]:
+    """Name the instants that rules look back to: the ends of what keeps a stage, and what signals are set against."""
+    left = {one for _, way in rules.alternatives if (one := way.left)}
+    left |= {one for signal in rules.signals if (one := signal.after_leaving)}
+    ends = [ending(rules, way) for name in left for way in rules.stage(name).when]
+    kept = {end.name for end in ends if end} | {signal.name for signal in rules.signals if signal.cut_by}
+    kept |= {one for signal in rules.signals for one in (signal.cut_by, signal.newer_than) if one}
+    return tuple(signal.name for signal in rules.signals if signal.name in kept)
+
+
+def ledger(facts: Facts, *, unit: Unit = "account", rules: RuleSet | None = None) -> ir.Table:
+    """Give every stay: account, stage, from_stage, from_at, from_on, to_at, to_on, why, corrected.
+
+    Stages are codes, see `stage_name`. A stay is [from_at, to_at); `to_at` is null while it lasts, `from_stage` null at
+    the first. `_on` is the local day. Stays of an account leave no hole and do not overlap, and two that follow each
+    other differ. `why` is the number of the line of the rules that held at its beginning, `corrected` (0 or 1) tells
+    that a person set the stage. With `unit="person"` the column `account` holds persons.
+    """
+    plan = _Plan.of(rules or facts.stages)
+    known = facts.every()
+    known = known.filter(known[unit].notnull()).mutate(account=known[unit])
+    moments = _corrected(_derived(_carried(facts, known, plan), plan))
     over, so_far = (
         ibis.window(group_by="account", order_by="at"),
         ibis.cumulative_window(group_by="account", order_by="at"),
@@ -94,85 +147,79 @@ def ledger(facts: Facts) -> ir.Table:
         "stage",
         "from_stage",
         "from_on",
+        "why",
+        "corrected",
         from_at=stays["at"],
         to_at=stays["at"].lead().over(over),
         to_on=stays.from_on.lead().over(over),
     )
 
 
-def stage_name(code: ir.IntegerValue) -> ir.StringValue:
-    """Give a stage's name for its code."""
-    return ibis.cases(*((code == number, name) for name, number in CODE.items()))
+def stage_name(code: ir.IntegerValue, rules: RuleSet) -> ir.StringValue:
+    """Give a stage's name for its code in a rule set."""
+    return ibis.cases(*((code == number, name) for number, name in enumerate(rules.order)))
 
 
-def stage_code(name: ir.StringValue) -> ir.IntegerValue:
+def stage_code(name: ir.StringValue, rules: RuleSet) -> ir.IntegerValue:
     """Give a stage's code for its name, null for a name that is no stage."""
-    return ibis.cases(*((name == text, ibis.literal(number, "int64")) for text, number in CODE.items()))
+    return ibis.cases(*((name == text, ibis.literal(number, "int64")) for number, text in enumerate(rules.order)))
 
 
-def misnamed(facts: Facts) -> ir.Table:
+def misnamed(facts: Facts, rules: RuleSet) -> ir.Table:
     """Give the corrections that name no stage; the rule passes over them."""
     corrections = facts.of("stage.set").filter(lambda t: t.account.notnull())
-    named = stage_code(corrections.text.strip().lower())
+    named = stage_code(corrections.text.strip().lower(), rules)
     return corrections.filter(named.isnull()).select("id", "source").order_by("source", "id")
 
 
-def _carried(facts: Facts) -> ir.Table:
+def _carried(facts: Facts, known: ir.Table, plan: _Plan) -> ir.Table:
     """Give each account's moments with all that is known by then: counts added up, of instants the last so far."""
-    known = facts.every().filter(_.account.notnull())
-    stretches = _stretches(known)
-    moments = ibis.union(
-        _firsts(stretches),
-        _spells(stretches, "awake", DORMANT_AFTER),
-        _spells(stretches, "ordered", CUSTOMER_WINDOW),
-        _spells(stretches, "paid", CUSTOMER_WINDOW),
-        _steps(known),
-        _things(known),
-    )
+    stretches = _stretches(known, plan)
+    parts = [*_firsts(stretches, plan)]
+    for signal in plan.sorts.values():
+        if signal.sort == "lasts":
+            parts += _spells(stretches, signal, plan)
+    parts += [_steps(known, plan), *_cut(known, plan), *_things(known, plan)]
+    moments = ibis.union(*parts)
     m = moments.filter(moments["at"] < facts.as_of)  # what time alone will do later
+    sides: dict[str, ir.Value] = {}
+    for number in range(len(plan.pairs)):
+        side = m[f"side{number}"]
+        sides |= {f"yes{number}": m.word.max(where=side == 1), f"no{number}": m.word.max(where=side == 0)}
     instants = m.group_by("account", "at").agg(
         m["on"].max().name("on"),
-        m.change.sum().cast("int64").name("change"),
-        *(m["at"].max(where=m.mark == mark).name(mark) for mark in MARKS),
-        accepted=m.word.max(where=m.acceptance == 1),
-        released=m.word.max(where=m.acceptance == 0),
-        lead=m.word.max(where=m.standing == 1),
-        closed=m.word.max(where=m.standing == 0),
+        *(m[name].sum().cast("int64").name(name) for name in plan.columns),
+        *(m["at"].max(where=m.mark == mark).name(f"{mark}_mark") for mark in plan.marks),
         correction=m.correction.argmax(m.word, where=m.correction.notnull()),
+        **sides,
     )
     so_far = ibis.cumulative_window(group_by="account", order_by="at")
-    last = {mark: instants[mark] for mark in MARKS}
-    for one, other in (WORDS[:2], WORDS[:2][::-1], WORDS[2:], WORDS[2:][::-1]):
-        later = instants[one].notnull() & (instants[other].isnull() | (instants[one] > instants[other]))
-        last[f"{one}_at"] = ibis.cases((later, instants["at"]))
+    last = {f"{mark}_mark": instants[f"{mark}_mark"] for mark in plan.marks}
+    for number in range(len(plan.pairs)):
+        yes, no = f"yes{number}", f"no{number}"
+        for one, other in ((yes, no), (no, yes)):
+            later = instants[one].notnull() & (instants[other].isnull() | (instants[one] > instants[other]))
+            last[f"{one}_at"] = ibis.cases((later, instants["at"]))
     return instants.select(
         "account",
         "at",
         "on",
         "correction",
-        counts=instants.change.sum().over(so_far).cast("int64"),
+        **{name: instants[name].sum().over(so_far).cast("int64") for name in plan.columns},
         **{name: at.max().over(so_far) for name, at in last.items()},
     )
 
 
-def _moment(rows: ir.Table, at: ir.Value, on: ir.Value, **given: object) -> ir.Table:
-    """Give rows the shape that all moments share."""
-    marks: dict[str, ir.Value] = {name: ibis.null(kind) for name, kind in SHAPE.items()}
-    for name, mark in given.items():
-        value = mark if isinstance(mark, ir.Value) else ibis.literal(mark)
-        marks[name] = value.cast(SHAPE[name])
-    return rows.select("account", at=at, on=on, **marks)
+def _stretches(facts: ir.Table, plan: _Plan) -> ir.Table:
+    """Give each account's first and last facts of each `sort` in every stretch of days, in one pass.
 
-
-def _stretches(facts: ir.Table) -> ir.Table:
-    """Give each account's first and last facts of each `sort` in every stretch of `DORMANT_AFTER` days, in one pass.
-
-    Inside a stretch no spell can end, as none is shorter, so its first and its last fact are enough. This makes few
-    rows of many before anything is sorted. `sort` tells of a fact whether it belongs to each of `SORTS`.
+    No signal lasts shorter than a stretch. So inside of one no spell can end, and its first and its last fact are
+    enough. This makes few rows of many before anything is sorted. `sort` tells of a fact which signals it is for.
     """
-    sort = reduce(add, (facts.kind.isin(kinds).cast("int64") * 2**bit for bit, kinds in enumerate(SORTS.values())))
-    stretch = (facts.occurred_at.epoch_seconds() // (DORMANT_AFTER * 86_400)).cast("int64")
-    return facts.group_by("account", stretch=stretch, sort=sort).agg(
+    days = min((signal.days or STRETCH for signal in plan.sorts.values() if signal.sort == "lasts"), default=STRETCH)
+    bits = (facts.kind.isin(one.kinds).cast("int64") * 2**bit for bit, one in enumerate(plan.sorts.values()))
+    stretch = (facts.occurred_at.epoch_seconds() // (days * 86_400)).cast("int64")
+    return facts.group_by("account", stretch=stretch, sort=reduce(add, bits, ibis.literal(0, "int64"))).agg(
         first_at=facts.occurred_at.min(),
         first_on=facts.occurred_on.min(),
         last_at=facts.occurred_at.max(),
@@ -180,113 +227,199 @@ def _stretches(facts: ir.Table) -> ir.Table:
     )
 
 
-def _of_sort(stretches: ir.Table, sort: str) -> ir.Table:
-    bit = 2 ** list(SORTS).index(sort)
+def _of_sort(stretches: ir.Table, signal: str, plan: _Plan) -> ir.Table:
+    bit = 2 ** list(plan.sorts).index(signal)
     return stretches.filter(stretches.sort % (2 * bit) >= bit)
 
 
-def _firsts(stretches: ir.Table) -> ir.Table:
-    """Give each account's first answer and first fact: a sign of life, so that nobody begins dormant."""
-    answered = _of_sort(stretches, "answered")
-    answered, seen = (
-        t.group_by("account").agg(at=t.first_at.min(), on=t.first_on.min()) for t in (answered, stretches)
-    )
-    over = ibis.interval(days=DORMANT_AFTER)
-    return ibis.union(
-        _moment(seen, seen["at"], seen["on"], change=WEIGHTS["awake"]),
-        _moment(seen, seen["at"] + over, (seen["on"] + over).cast("date"), change=-WEIGHTS["awake"]),
-        _moment(answered, answered["at"], answered["on"], change=WEIGHTS["answered"]),
-    )
+def _firsts(stretches: ir.Table, plan: _Plan) -> list[ir.Table]:
+    """Give each account's first fact, and its first of each signal that is `ever`."""
+
+    def first(rows: ir.Table) -> ir.Table:
+        return rows.group_by("account").agg(at=rows.first_at.min(), on=rows.first_on.min())
+
+    seen = first(stretches)
+    found = [plan.moment(seen, seen["at"], seen["on"])]  # an account stands somewhere from its first fact on
+    for signal in plan.sorts.values():
+        if signal.first:
+            over = ibis.interval(days=signal.days or 0)
+            found.append(plan.moment(seen, seen["at"], seen["on"], **plan.change(signal.name, 1)))
+            until = (seen["on"] + over).cast("date")
+            found.append(plan.moment(seen, seen["at"] + over, until, **plan.change(signal.name, -1)))
+        if signal.sort == "ever":
+            told = first(_of_sort(stretches, signal.name, plan))
+            found.append(plan.moment(told, told["at"], told["on"], **plan.change(signal.name, 1)))
+    return found[1:] if any(signal.first for signal in plan.sorts.values()) else found
 
 
-def _spells(stretches: ir.Table, sort: str, days: int) -> ir.Table:
-    """Give the moments at which a spell begins and ends that each fact of a sort keeps up for `days` days."""
-    mine = _of_sort(stretches, sort)
+def _spells(stretches: ir.Table, signal: Signal, plan: _Plan) -> list[ir.Table]:
+    """Give the moments at which a spell begins and ends that each fact of a signal keeps up for its days."""
+    mine = _of_sort(stretches, signal.name, plan)
     ends = mine.group_by("account", "stretch").agg(
         first_at=mine.first_at.min(),
         first_on=mine.first_on.min(),
         last_at=mine.last_at.max(),
         last_on=mine.last_on.max(),
     )
-    over, order = ibis.interval(days=days), ibis.window(group_by="account", order_by="stretch")
+    over, order = ibis.interval(days=signal.days or 0), ibis.window(group_by="account", order_by="stretch")
     ends = ends.mutate(before_at=ends.last_at.lag().over(order), next_at=ends.first_at.lead().over(order))
     begun = ends.filter(ends.before_at.isnull() | (ends.before_at + over <= ends.first_at))
     ended = ends.filter(ends.next_at.isnull() | (ends.next_at >= ends.last_at + over))
     until, until_on = ended.last_at + over, (ended.last_on + over).cast("date")
-    return ibis.union(
-        _moment(begun, begun.first_at, begun.first_on, change=WEIGHTS[sort]),
-        _moment(ended, until, until_on, change=-WEIGHTS[sort], mark=f"{sort}_until"),
-    )
+    return [
+        plan.moment(begun, begun.first_at, begun.first_on, **plan.change(signal.name, 1)),
+        plan.moment(ended, until, until_on, mark=signal.name, **plan.change(signal.name, -1)),
+    ]
 
 
-def _steps(facts: ir.Table) -> ir.Table:
+def _steps(facts: ir.Table, plan: _Plan) -> ir.Table:
     """Give the steps of leads and people's corrections. `word` orders the steps of one instant as (source, id) does."""
-    steps = facts.filter(facts.kind.isin(STEPS), facts.often == "n")
+    both = [kind for pair in plan.pairs for side in pair for kind in side]
+    steps = _of_kinds(facts, (*both, "stage.set"))
     kind, word = steps.kind, steps.source + " " + steps.id  # a blank comes before every sign that a source may have
+    named = ibis.cases((kind == "stage.set", stage_code(steps.text.strip().lower(), plan.rules)))
+    sides = {
+        f"side{number}": ibis.cases((kind.isin(yes), 1), (kind.isin(no), 0))
+        for number, (yes, no) in enumerate(plan.pairs)
+    }
+    return plan.moment(steps, steps.occurred_at, steps.occurred_on, word=word, correction=named, **sides)
 
-    def sign(yes: tuple[str, ...], no: tuple[str, ...]) -> ir.IntegerValue:
-        return ibis.cases((kind.isin(yes), 1), (kind.isin(no), 0))
 
-    named = ibis.cases((kind == "stage.set", stage_code(steps.text.strip().lower())))
-    signs = {"acceptance": sign(ACCEPTED, RELEASED), "standing": sign(LEAD, ("lead.disqualified",))}
-    return _moment(steps, steps.occurred_at, steps.occurred_on, word=word, correction=named, **signs)
+def _of_kinds(facts: ir.Table, kinds: tuple[str, ...]) -> ir.Table:
+    """Give the facts of some kinds; kinds that are never written by the million lie in files of their own."""
+    told = facts.filter(facts.kind.isin(tuple(dict.fromkeys(kinds))))
+    return told if set(kinds) & OFTEN else told.filter(told.often == "n")
 
 
-def _things(facts: ir.Table) -> ir.Table:
-    """Give the moments at which a deal or a contract begins or ends to be open, and the ends of what won deals lend."""
-    things = facts.filter(facts.kind.isin(THINGS), facts.often == "n")
-    contract = things.kind.isin((*RUNNING, "subscription.ended"))
+def _cut(facts: ir.Table, plan: _Plan) -> list[ir.Table]:
+    """Give the moments of signals that another one may cut short, and those at which a step's days are over."""
+    found = []
+    for signal in plan.rules.signals:
+        if signal.cut_by or (signal.sort == "latest" and signal.days):
+            told, over = _of_kinds(facts, signal.kinds), ibis.interval(days=signal.days or 0)
+            if signal.cut_by:
+                found.append(plan.moment(told, told.occurred_at, told.occurred_on, mark=signal.name))
+            until = (told.occurred_on + over).cast("date")
+            found.append(plan.moment(told, told.occurred_at + over, until))
+    return found
+
+
+def _things(facts: ir.Table, plan: _Plan) -> list[ir.Table]:
+    """Give the moments at which a deal or a contract begins or ends to be on, all those at once that share no kind."""
+    groups: list[list[Signal]] = []
+    for signal in (one for one in plan.rules.signals if one.sort == "runs"):
+        mine = {*signal.kinds, *signal.over}
+        apart = [group for group in groups if not any(mine & {*other.kinds, *other.over} for other in group)]
+        if apart:
+            apart[0].append(signal)
+        else:
+            groups.append([signal])
+    return [_things_of(facts, group, plan) for group in groups]
+
+
+def _things_of(facts: ir.Table, signals: list[Signal], plan: _Plan) -> ir.Table:
+    begins = tuple(kind for signal in signals for kind in signal.kinds)
+    ends = tuple(kind for signal in signals for kind in signal.over)
+    things = _of_kinds(facts, (*begins, *ends))
+    whose = ibis.cases(*((things.kind.isin((*one.kinds, *one.over)), n) for n, one in enumerate(signals)))
     things = things.select(
-        *("account", "kind", "occurred_at", "occurred_on", "source", "id", "object_id"),
-        weight=ibis.cases((contract, WEIGHTS["contracts"]), else_=WEIGHTS["deals"]).cast("int64"),
-        on_now=things.kind.isin((*OPEN, *RUNNING)).cast("int64"),
+        *("account", "occurred_at", "occurred_on", "source", "id", "object_id"),
+        signal=whose.cast("int64"),
+        on_now=things.kind.isin(begins).cast("int64"),
     )
-    same = ibis.window(group_by=["account", "weight", "object_id"], order_by=["occurred_at", "source", "id"])
+    same = ibis.window(group_by=["account", "signal", "object_id"], order_by=["occurred_at", "source", "id"])
     things = things.mutate(on_before=things.on_now.lag().over(same))
     change = things.on_now - things.on_before.fill_null(0)
-    ended = (things.kind == "subscription.ended") & (things.on_before.fill_null(1) == 1)
-    mark = ibis.cases((things.kind == "deal.won", "won_at"), (ended, "ended_at"))
-    things = things.select("account", "occurred_at", "occurred_on", change=change * things.weight, mark=mark)
-    told = things.filter((things.change != 0) | things.mark.notnull())
-    won, over = things.filter(things.mark == "won_at"), ibis.interval(days=CUSTOMER_WINDOW)
-    return ibis.union(
-        _moment(told, told.occurred_at, told.occurred_on, change=told.change, mark=told.mark),
-        _moment(won, won.occurred_at + over, (won.occurred_on + over).cast("date")),
-    )
+    ended = (things.on_now == 0) & (things.on_before.fill_null(1) == 1)  # also of a thing whose beginning is unknown
+    marked = [(ended & (things.signal == n), one.name) for n, one in enumerate(signals) if one.name in plan.marks]
+    mark = ibis.cases(*marked) if marked else ibis.null("string")
+    told = things.select("account", "occurred_at", "occurred_on", "signal", change=change, mark=mark)
+    told = told.filter((told.change != 0) | told.mark.notnull())
+    changes = {}
+    for column in plan.columns:
+        weights = [(told.signal == n, place.weight) for n, one in enumerate(signals)
+                   if (place := plan.digits[one.name]).column == column]  # fmt: skip
+        if weights:
+            weight = ibis.cases(*((test, ibis.literal(number, "int64")) for test, number in weights))
+            changes[column] = (told.change * weight).cast("int64")
+    return plan.moment(told, told.occurred_at, told.occurred_on, mark=told.mark, **changes)
 
 
-def _derived(moments: ir.Table) -> ir.Table:
-    """Give the stage that the rule finds at each moment: the first line that holds."""
-    m = moments
-    window = ibis.interval(days=CUSTOMER_WINDOW)
-    room = dict(zip(WEIGHTS, (*WEIGHTS.values(),)[1:], strict=False))
-    running, ordered, paid, awake, answered, deals = (
-        m.counts % room[name] >= WEIGHTS[name]
-        for name in ("contracts", "ordered", "paid", "awake", "answered", "deals")
-    )
+def _holds(test: ir.BooleanValue) -> ir.BooleanValue:
+    return test.fill_null(False)  # noqa: FBT003 - ibis takes it by position only
 
-    def holds(test: ir.BooleanValue) -> ir.BooleanValue:
-        return test.fill_null(False)  # noqa: FBT003 - ibis takes it by position only
 
-    won_until = ibis.cases((m.ended_at.isnull() | holds(m.won_at > m.ended_at), m.won_at + window))
-    contracted = running | m.ended_at.notnull()
-    customer = running | ordered | (paid & ~contracted) | holds(won_until > m["at"])
-    left_at = ibis.greatest(m.ordered_until, m.ended_at, won_until, ibis.cases((~contracted, m.paid_until)))
-    is_lead = m.lead_at.notnull() & (m.closed_at.isnull() | (m.lead_at > m.closed_at))
-    lead = is_lead & (left_at.isnull() | holds(m.lead_at >= left_at))
-    bought = m.ordered_until.notnull() & ~holds(m.accepted_at > m.ordered_until - window)  # what was accepted is won
-    accepted = holds(m.accepted_at.notnull() & (m.released_at.isnull() | (m.accepted_at > m.released_at))) & ~bought
-    stage = ibis.cases(
-        (customer, CODE["expand"]),
-        (deals | (accepted & awake), CODE["convert"]),
-        (lead & awake, CODE["nurture"]),
-        (left_at.notnull(), CODE["former_customer"]),
-        (m.closed_at.notnull() & ~is_lead, CODE["disqualified"]),
-        (~awake, CODE["dormant"]),
-        (answered, CODE["capture"]),
-        else_=CODE["attract"],
-    )
-    return m.select("account", "at", "on", "correction", stage=stage.cast("int64"))
+class _Said:
+    """What the signals say at each moment."""
+
+    def __init__(self, moments: ir.Table, plan: _Plan) -> None:
+        self.m, self.plan, self.rules = moments, plan, plan.rules
+
+    def mark(self, signal: str) -> ir.TimestampValue:
+        """Give the last instant that is kept of a signal: its end, or of one that may be cut its last fact."""
+        return self.m[f"{signal}_mark"]
+
+    def until(self, signal: Signal) -> ir.TimestampValue:
+        """Give the instant at which a signal ended, or will end; null where it never was."""
+        if not signal.cut_by:
+            return self.mark(signal.name)
+        told, ended = self.mark(signal.name), self.mark(signal.cut_by)
+        return ibis.cases((ended.isnull() | _holds(told > ended), told + ibis.interval(days=signal.days)))
+
+    def left_at(self, stage: str) -> ir.TimestampValue:
+        """Give the instant at which the last of what kept an account in a stage ended."""
+        ends = []
+        for way in self.rules.stage(stage).when:
+            end = ending(self.rules, way)
+            if end:
+                gates = [self.holds(name) for name in way.all if name != end.name]
+                gates += [~self.holds(name) for name in way.none]
+                ends.append(ibis.cases((_every(gates), self.until(end))) if gates else self.until(end))
+        return ibis.greatest(*ends) if len(ends) > 1 else ends[0]
+
+    def holds(self, name: str) -> ir.BooleanValue:
+        """Tell whether a signal holds."""
+        signal = self.rules.signal(name)
+        if signal.sort == "latest":
+            return self._latest(signal)
+        if signal.cut_by:
+            return _holds(self.until(signal) > self.m["at"])
+        return self.plan.digits[name].on(self.m)
+
+    def _latest(self, signal: Signal) -> ir.BooleanValue:
+        number, turned = self.plan.sides[signal.name]
+        yes, no = ("no", "yes") if turned else ("yes", "no")
+        at, over = self.m[f"{yes}{number}_at"], self.m[f"{no}{number}_at"]
+        tests = [at.notnull() & (over.isnull() | _holds(at > over))]
+        if signal.days:
+            tests.append(_holds(at + ibis.interval(days=signal.days) > self.m["at"]))
+        if signal.newer_than:
+            other, until = self.rules.signal(signal.newer_than), self.mark(signal.newer_than)
+            tests.append(until.isnull() | _holds(at > until - ibis.interval(days=other.days)))
+        if signal.after_leaving:
+            left = self.left_at(signal.after_leaving)
+            tests.append(left.isnull() | _holds(at >= left))
+        return _every(tests)
+
+    def way(self, way: Alternative) -> ir.BooleanValue:
+        """Tell whether a line of the rules holds."""
+        tests = [self.holds(name) for name in way.all] + [~self.holds(name) for name in way.none]
+        return _every([*tests, self.left_at(way.left).notnull()] if way.left else tests)
+
+
+def _every(tests: list[ir.BooleanValue]) -> ir.BooleanValue:
+    return reduce(lambda one, other: one & other, tests)
+
+
+def _derived(moments: ir.Table, plan: _Plan) -> ir.Table:
+    """Give the line of the rules that holds at each moment, and its stage: the first line that does."""
+    said, lines = _Said(moments, plan), plan.rules.alternatives
+    asked = [(said.way(way), number) for number, (_, way) in enumerate(lines) if not way.always]
+    last = next(number for number, (_, way) in enumerate(lines) if way.always)
+    why = ibis.cases(*asked, else_=last) if asked else ibis.literal(last)
+    told = moments.select("account", "at", "on", "correction", why=why.cast("int64"))
+    codes = [(told.why == number, plan.rules.code(stage.name)) for number, (stage, _) in enumerate(lines)]
+    return told.mutate(stage=ibis.cases(*codes).cast("int64"))
 
 
 def _corrected(moments: ir.Table) -> ir.Table:
@@ -296,4 +429,5 @@ def _corrected(moments: ir.Table) -> ir.Table:
     changed = moments.before.isnull() | (moments.before != moments.stage)
     moments = moments.filter(changed | moments.correction.notnull())  # each row that stays decides anew
     stage = ibis.coalesce(moments.correction, moments.stage)
-    return moments.select("account", "at", "on", stage=stage.cast("int64"))
+    corrected = moments.correction.notnull().cast("int64")
+    return moments.select("account", "at", "on", "why", stage=stage.cast("int64"), corrected=corrected)

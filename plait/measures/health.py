@@ -81,7 +81,7 @@ def account_health(facts: Facts, *, ticket_days: Days = 14, answer_days: Days = 
     contracts, named = _contracts(facts), _last(facts, "text", "account.created", name="name")
     stays = ledger(facts)
     parts = [
-        stays.filter(stays.to_at.isnull()).select("account", stage=stage_name(stays.stage)),
+        stays.filter(stays.to_at.isnull()).select("account", stage=stage_name(stays.stage, facts.stages)),
         named,
         _last(facts, "owner", *SALES, name="owner"),
         _together(contracts),

@@ -7,10 +7,10 @@ from typing import Literal
 import ibis
 import ibis.expr.types as ir
 
-from plait.facts import STAGES
 from plait.measure import Answer, Caution, Facts, measure
 from plait.measures._month import month_of, running_month
-from plait.measures._stages import ORDER, ledger, misnamed, stage_code, stage_name
+from plait.measures._stages import ledger, misnamed, stage_code, stage_name
+from plait.stages import RuleSet
 
 MISNAMED = "{n} corrections (stage.set) name no stage and are passed over: {some}."
 
@@ -49,25 +49,27 @@ def stage_stock(facts: Facts, *, by: Literal["now", "month"] = "now") -> Answer:
     if by == "now":
         moves = moves.mutate(month=this_month)
     moves = moves.mutate(month=ibis.least(moves.month, this_month).cast("int64"))
-    stocks = _running(moves, this_month)
+    stocks = _running(moves, this_month, facts.stages)
     total = stocks.accounts.sum().over(ibis.window(group_by="month"))
     last_on = ibis.date(stocks.month // 12 + (stocks.month % 12 + 1) // 12, (stocks.month + 1) % 12 + 1, 1)
     rows = stocks.select(
         day=ibis.least((last_on - ibis.interval(days=1)).cast("date"), facts.today),
-        stage=stage_name(stocks.code),
+        stage=stage_name(stocks.code, facts.stages),
         accounts=stocks.accounts,
         share=stocks.accounts / total.cast("int64").nullif(0),
     )
-    return Answer(rows.order_by("day", stage_code(rows.stage)), (Caution(misnamed(facts), MISNAMED),))
+    return Answer(
+        rows.order_by("day", stage_code(rows.stage, facts.stages)), (Caution(misnamed(facts, facts.stages), MISNAMED),)
+    )
 
 
-def _running(moves: ir.Table, this_month: ir.IntegerValue) -> ir.Table:
+def _running(moves: ir.Table, this_month: ir.IntegerValue, rules: RuleSet) -> ir.Table:
     """Add up changes month by month, with a row for every month and stage, also where nothing moved."""
     changes = moves.group_by("month", "code").agg(change=moves.change.sum().cast("int64"))
     span = moves.agg(first=moves.month.min())
     span = span.filter(span["first"].notnull())
     months = span.select(month=ibis.range(span["first"], this_month + 1).unnest())
-    grid = months.mutate(code=ibis.range(0, len(ORDER)).unnest())
+    grid = months.mutate(code=ibis.range(0, len(rules.order)).unnest())
     grid = grid.select(month=grid.month.cast("int64"), code=grid.code.cast("int64"))
     dense = grid.left_join(changes, ["month", "code"]).select(grid.month, grid.code, change=changes.change.fill_null(0))
     so_far = ibis.cumulative_window(group_by="code", order_by="month")
@@ -106,15 +108,15 @@ def stage_flow(facts: Facts) -> Answer:
     counts = moves.group_by("month", "left", "entered").agg(
         moves=moves.count().cast("int64"), accounts=moves.account.nunique().cast("int64")
     )
-    inside = len(STAGES)
+    inside = len(facts.stages.ring)
     forward = (counts.entered < inside) & ((counts.entered > counts.left) | (counts.left >= inside))
     rows = counts.select(
         "month",
-        from_stage=ibis.cases((counts.left == -1, "(new)"), else_=stage_name(counts.left)),
-        to_stage=stage_name(counts.entered),
+        from_stage=ibis.cases((counts.left == -1, "(new)"), else_=stage_name(counts.left, facts.stages)),
+        to_stage=stage_name(counts.entered, facts.stages),
         direction=ibis.cases((forward, "forward"), else_="back"),
         moves=counts.moves,
         accounts=counts.accounts,
     )
-    order = ("month", stage_code(rows.from_stage).fill_null(-1), stage_code(rows.to_stage))
-    return Answer(rows.order_by(*order), (Caution(misnamed(facts), MISNAMED),))
+    order = ("month", stage_code(rows.from_stage, facts.stages).fill_null(-1), stage_code(rows.to_stage, facts.stages))
+    return Answer(rows.order_by(*order), (Caution(misnamed(facts, facts.stages), MISNAMED),))
