@@ -1,0 +1,1 @@
+"""Points: how a firm scores accounts, as data: fit, which does not fade, apart from engagement, which does."""
