@@ -152,7 +152,7 @@ def expire(handoff: HandOff, policy: Policy, *, now: datetime, latest: Policy | 
     that were not told yet are told first, by `escalations_due`.
     """
     at = _judged(handoff, policy, now, "expire")
-    if not overdue(handoff, at):
+    if handoff.fallback_used or not overdue(handoff, at):
         due = f"{handoff.due_at:%Y-%m-%d %H:%M} UTC" if handoff.due_at else "-"
         raise NotAllowedNow(
             Said("the hand-off is due at {due} and does not expire before; fallback hand-offs never do.", due=due)
@@ -242,8 +242,8 @@ def _refuse(handoff: HandOff, policy: Policy, by: str, code: str, at: datetime, 
     reason = policy.reason(code)
     wakes = at + timedelta(days=reason.delay_days) if reason.delay_days is not None else None
     done = replace(
-        running(handoff, policy, at), state=REJECTED, answered_at=at, answered_by=by, reason=code, note=note or handoff.note,
-        recycle_to=reason.target, wake_at=wakes, changed_at=at,
+        running(handoff, policy, at), state=REJECTED, answered_at=at, answered_by=by, reason=code,
+        note=note or handoff.note, recycle_to=reason.target, wake_at=wakes, changed_at=at,
     )  # fmt: skip
     step = step_of(done, "rejected", at, by, reason=code, note=note, minutes=worked(handoff, policy, at))
     return Change(done, (step,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from plait.facts import Fact
-from plait.handoff.state import HandOff, Step
+from plait.handoff.record import HandOff, Step
 from plait.handoff.terms import Policy
 
 SOURCE = "desk"

@@ -110,7 +110,7 @@ class Route:
     """A rule of routing: hand-offs of these types whose context card says one of these texts go to `to`.
 
     `types` empty means all; `where` maps fields of the card to the texts allowed; `at_least` is the least value at
-    stake. `to` are colleagues (addresses), of whom the one that was assigned least recently gets it.
+    stake, in its own currency. `to` are colleagues (addresses), of whom the one served longest ago gets it.
     """
 
     name: str
