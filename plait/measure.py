@@ -304,6 +304,11 @@ class Measure:
     proxy: bool = False
 
     @property
+    def names_customers(self) -> bool:
+        """Tell whether its rows name accounts or people: then only who may see customers may see them."""
+        return "id" in self.columns.values()
+
+    @property
     def sort(self) -> Sort:
         """Tell whether it is money, a count or a proxy."""
         if self.proxy:

@@ -122,17 +122,17 @@ def _marks(rules: RuleSet) -> tuple[str, ...]:
     return tuple(signal.name for signal in rules.signals if signal.name in kept)
 
 
-def ledger(facts: Facts, *, unit: Unit = "account", rules: RuleSet | None = None) -> ir.Table:
+def ledger(facts: Facts, *, unit: Unit = "account", rules: RuleSet | None = None, only: str | None = None) -> ir.Table:
     """Give every stay: account, stage, from_stage, from_at, from_on, to_at, to_on, why, corrected.
 
     Stages are codes, see `stage_name`. A stay is [from_at, to_at); `to_at` is null while it lasts, `from_stage` null at
     the first. `_on` is the local day. Stays of an account leave no hole and do not overlap, and two that follow each
     other differ. `why` is the number of the line of the rules that held at its beginning, `corrected` (0 or 1) tells
-    that a person set the stage. With `unit="person"` the column `account` holds persons.
+    that a person set the stage. With `unit="person"` the column `account` holds persons; `only` is the id of the one
+    account or person wanted.
     """
     plan = _Plan.of(rules or facts.stages)
-    known = facts.every()
-    known = known.filter(known[unit].notnull()).mutate(account=known[unit])
+    known = known_of(facts, unit, only)
     moments = _corrected(_derived(_carried(facts, known, plan), plan))
     over, so_far = (
         ibis.window(group_by="account", order_by="at"),
@@ -153,6 +153,16 @@ def ledger(facts: Facts, *, unit: Unit = "account", rules: RuleSet | None = None
         to_at=stays["at"].lead().over(over),
         to_on=stays.from_on.lead().over(over),
     )
+
+
+def known_of(facts: Facts, unit: Unit, only: str | None = None) -> ir.Table:
+    """Give the facts that concern an account or a person, or one of them, whose id the column `account` then has."""
+    known = facts.every()
+    if only is None:
+        return known.filter(known[unit].notnull()).mutate(account=known[unit])
+    if unit == "account" and "bucket" in known.columns:  # facts lie in the bucket of their account
+        known = known.filter(known.bucket.isin(["b" + only[1 : 1 + digits] for digits in range(3)]))
+    return known.filter(known[unit] == only).mutate(account=known[unit])
 
 
 def stage_name(code: ir.IntegerValue, rules: RuleSet) -> ir.StringValue:

@@ -47,9 +47,9 @@ class Reader:
         return self.user
 
     def permit_measure(self, name: str) -> User:
-        """Go on only when a measure may be asked; one with a row for each account names customers."""
+        """Go on only when a measure may be asked; one that names customers needs more."""
         user = self.permit("numbers")
-        return self.permit("customers") if known_measure(name).grain == "account" else user
+        return self.permit("customers") if known_measure(name).names_customers else user
 
 
 def reader_of(secret: str) -> Reader | None:
