@@ -56,16 +56,16 @@ def test_a_step_taken_again_is_rework(story: Story) -> None:
     """
     seen = story.until(date(2026, 2, 1))
     assert seen.table(process_steps, case="ticket").rows == [
-        ("ticket.opened", 3, 3, 0, 0, 0.0, 0, 3, 2, None),
-        ("wait", 1, 3, 2, 1, 2 / 3, 1, 0, 1, 1.0),
-        ("ticket.resolved", 1, 1, 0, 0, 0.0, 0, 0, 0, 1.0),
+        ("ticket.opened", 3, 3, 0, 0, 0.0, 0, 3, 2, 1.0, None),
+        ("wait", 1, 3, 2, 1, 2 / 3, 1, 0, 1, 2.0, 1.0),
+        ("ticket.resolved", 1, 1, 0, 0, 0.0, 0, 0, 0, 4.0, 1.0),
     ]
     assert seen.table(process_variants, case="ticket", least_percent=50).rows == [
         (1, "ticket.opened", 1, 2, 2 / 3, 0.0),
         (None, "(others)", None, 1, 1 / 3, None),
     ]
     early = seen.table(process_steps, case="ticket", since=date(2026, 1, 2))
-    assert early.rows == [("ticket.opened", 1, 1, 0, 0, 0.0, 0, 1, 1, None)]
+    assert early.rows == [("ticket.opened", 1, 1, 0, 0, 0.0, 0, 1, 1, 1.0, None)]
 
 
 def test_steps_of_one_instant_are_in_the_order_of_source_and_id(story: Story) -> None:

@@ -110,7 +110,7 @@ def edges(ordered: ir.Table, money: ir.Table | None = None, yearly_percent: int 
 
 
 def counted(ordered: ir.Table) -> ir.Table:
-    """Give a row for each step: how often, in how many cases, how often again, straight again, first and last."""
+    """Give a row for each step: how often, in how many cases, how often again, first and last, and where in a case."""
     before = ibis.window(group_by="case", order_by=["turn"])
     told = ordered.mutate(
         place=ibis.row_number().over(group_by=["case", "step"], order_by=["turn"]), waited=_.wait.lag().over(before)
@@ -123,9 +123,11 @@ def counted(ordered: ir.Table) -> ir.Table:
         loops=(_.next == _.step).fill_null(False).sum().cast("int64"),  # noqa: FBT003 - ibis takes it by position only
         starts=(_.turn == 0).sum().cast("int64"),
         ends=_.next.isnull().sum().cast("int64"),
+        turns=((_.turn + 1) * (_.place == 0).cast("int64")).sum(),
         waited_days=_.waited.median().cast("float64") / DAY,
     )
-    rows = rows.mutate(rework=share(_.repeated, _.times)).relocate("rework", after="repeated_cases")
+    rows = rows.mutate(rework=share(_.repeated, _.times), place=share(_.turns, _.cases)).drop("turns")
+    rows = rows.relocate("rework", after="repeated_cases").relocate("place", after="ends")
     return rows.order_by(ibis.desc("times"), "step")
 
 

@@ -12,6 +12,7 @@ def _known(kinds: tuple[str, ...]) -> tuple[str, ...]:
 
 @measure(
     owner="it",
+    parent="stage_velocity",
     grain="step and step that follows",
     columns={
         "from_step": "text",
@@ -54,6 +55,7 @@ def process_map(
 
 @measure(
     owner="it",
+    parent="process_map",
     grain="step",
     columns={
         "step": "text",
@@ -65,6 +67,7 @@ def process_map(
         "loops": "times",
         "starts": "cases",
         "ends": "cases",
+        "place": "touches",
         "waited_days": "days",
     },
 )
@@ -81,7 +84,8 @@ def process_steps(
     Cases and steps as in `process_map`. `repeated` counts the times after the first in the same case: rework, or a step
     that comes back by its nature, such as an invoice; `repeated_cases` the cases in which that happened, `rework` =
     `repeated` / `times`. `loops` counts the times it followed itself directly. `starts` and `ends` count the cases that
-    begin and so far end with it. `waited_days` is the median wait before it; empty for a step that only begins cases.
+    begin and so far end with it, `place` is how many steps in a case came up to its first time, on average.
+    `waited_days` is the median wait before it; empty for a step that only begins cases.
     """
     ordered = in_order(log(facts, case, _known(kinds), since, until))
     return Answer(counted(ordered), (caseless(facts, case, _known(kinds)),))
@@ -89,6 +93,7 @@ def process_steps(
 
 @measure(
     owner="it",
+    parent="process_map",
     grain="variant",
     columns={
         "variant": "rank",

@@ -44,6 +44,7 @@ def examples_of(mara: User, ida: User) -> Examples:
         "account": {"number": account}, "account_joins": {"number": account}, "api-measure": {"name": "win_rate"},
         "api-table": {"name": "win_rate"}, "api-story": {"account": account}, "api-nothing": {"rest": "nothing"},
         "attribution_panel": {"name": "models"}, "value_panel": {"name": "origins"},
+        "process_panel": {"name": "steps"},
         "board": {"name": "sales"}, "block": {"name": "sales", "number": 0}, "invite_again": {"number": invited.pk},
         "withdraw_invitation": {"number": invited.pk}, "invitation": {"secret": "no-such-secret"},
         "job": {"number": job.pk}, "job_progress": {"number": job.pk}, "job_cancel": {"number": job.pk},
