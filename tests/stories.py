@@ -16,9 +16,9 @@ import pyarrow as pa
 from homes import NOW, stored
 
 from plait.facts import KINDS, OFTEN, Fact, Refusal
-from plait.measure import Facts, Measure, Table
+from plait.measure import Facts, Measure, Solution, Table
 from plait.store import LOADS
-from plait.timeline import cells, open_timeline
+from plait.timeline import _records, cells, open_timeline
 
 FIELDS = ("channel", "campaign", "partner", "product", "owner", "object_id", "text")
 TEXTS = (
@@ -194,9 +194,8 @@ class Story:
             some = ", ".join(str(row[0]) for row in rows[:3]) + (", ..." if len(rows) > 3 else "")
             warnings += [caution.says.format(n=len(rows), some=some, **caution.names)] if rows else []
         sql = str(ibis.to_sql(answer.rows, dialect="duckdb"))
-        if answer.solve is None:
-            return Table(measure, self.as_of.replace(tzinfo=UTC), 1, read, self.rows(answer.rows), sql, warnings)
-        solved = answer.solve(self.con.to_pyarrow(answer.rows))
+        told = self.con.con.execute(sql).to_arrow_table()  # making the query costs more than running it: made once
+        solved = answer.solve(told) if answer.solve else Solution(_records(told, measure))
         rows, warnings = cells(solved.rows, measure), [*solved.remarks, *warnings]
         return Table(measure, self.as_of.replace(tzinfo=UTC), 1, read, rows, sql, warnings, estimates=solved.estimates)
 
@@ -204,6 +203,11 @@ class Story:
         """Give the names of the columns that a measure answers with; `cells` has checked those of a solution."""
         answer = measure.answer(self.seen(), measure.read_options({}))
         return list(measure.columns if answer.solve else answer.rows.columns)
+
+    def unread(self, measure: Measure) -> list[tuple[Any, ...]]:
+        """Give the rows of a measure before its units are read; none where mathematics makes them."""
+        answer = measure.answer(self.seen(), measure.read_options({}))
+        return [] if answer.solve else self.rows(answer.rows)
 
     def by_hand(self, query: str) -> list[tuple[Any, ...]]:
         """Run a check query: it reads `timeline`, `rejects` and the variables `as_of` and `today`."""

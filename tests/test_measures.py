@@ -94,7 +94,7 @@ def test_an_empty_timeline_is_no_error(measure: Measure) -> None:
 @every_measure
 def test_its_cells_are_what_its_units_say(measure: Measure, drawn: Story, ask: Callable[[str], Table]) -> None:
     assert drawn.measured(measure) == list(measure.columns)
-    rows = ask(measure.name).rows
+    rows = drawn.unread(measure) or ask(measure.name).rows  # as the engine gives them, where no mathematics follows
     for row in rows:
         for cell, unit in zip(row, measure.columns.values(), strict=True):
             assert cell is None or isinstance(cell, _kind_of(unit)), f"{cell!r} is no {unit}"
@@ -200,7 +200,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Timeline:
 def test_a_question_made_once_answers_for_every_day(measure: Measure, lived: Timeline) -> None:
     """The days of one question give what a query gives into which they were written from the beginning."""
     question = None
-    for day in (date(2024, 11, 1), date(2025, 3, 15), date(2025, 6, 1)):
+    for day in (date(2024, 11, 1), date(2025, 6, 1)):
         opened, given = lived.until(day), {"since": date(2024, day.month, 2), "until": day}
         options = measure.read_options({name: value for name, value in given.items() if name in measure.options})
         question = question or opened.ask(measure, options)
