@@ -67,10 +67,11 @@ def test_every_measure_is_the_same_everywhere(
     answered = client.get(f"/api/measures/{name}/table", query).content.decode()
     assert without_time(answered) == without_time(as_json)
 
-    as_csv = CliRunner().invoke(main, [*command, "--csv"]).output
     by_api = client.get(f"/api/measures/{name}/table", query | {"format": "csv"}).content.decode()
     by_page = client_of("mara").get(f"/measures/{name}/csv/", query).content.decode()
-    assert by_api == by_page == as_csv
+    assert by_api == by_page
+    if name in sorted(registry)[::6]:  # one program writes them all
+        assert CliRunner().invoke(main, [*command, "--csv"]).output == by_api
     assert len(list(csv.reader(io.StringIO(by_api, newline="")))) == len(json.loads(answered)["rows"]) + 1
 
 
