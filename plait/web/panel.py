@@ -17,6 +17,7 @@ from django.utils.translation import gettext
 
 from plait import desk
 from plait.measure import MONEY_UNIT, Cell, Option, Table, known_measure
+from plait.timeline import EVERYTHING
 from plait.web import formats, words
 from plait.web.blocks import Grid, Shown, cell_text, is_number
 from plait.web.people.models import User
@@ -123,13 +124,14 @@ def panels_of(panels: Sequence[Panel], query: QueryDict) -> list[tuple[Panel, Sa
 def fields_of(query: QueryDict, measure: str, names: Sequence[str], texts: Mapping[str, str]) -> list[Field]:
     """Give fields for some options of a measure; `texts` names choices that do not read well by themselves."""
     options = known_measure(measure).options
-    return [_field(options[name], str(query.get(name, "")), texts) for name in names]
+    unnamed = dict(Ask.of(measure, {}, scope=EVERYTHING).options)  # as the firm has agreed
+    return [_field(options[name], unnamed[name], str(query.get(name, "")), texts) for name in names]
 
 
-def _field(option: Option, value: str, texts: Mapping[str, str]) -> Field:
-    default = "" if option.default is None else str(option.default)
+def _field(option: Option, unnamed: object, value: str, texts: Mapping[str, str]) -> Field:
+    default = "" if unnamed is None else str(unnamed)
     if option.type is bool:
-        default = "yes" if option.default else "no"
+        default = "yes" if unnamed else "no"
         choices = [("yes", gettext("yes")), ("no", gettext("no"))]
         return Field(option.name, "yes", choices, value or default, default)
     told = [(name, gettext(texts[name]) if name in texts else words.label(name)) for name in option.choices]

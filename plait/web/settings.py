@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "plait.web.work",
     "plait.web.collector",
     "plait.web.handoffs",
+    "plait.web.register",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 
 LOOK_EVERY = 5  # seconds between two looks for jobs whose process is gone
 GRACE = 5  # seconds that a job is given to end when the desk is gone
@@ -21,14 +22,19 @@ def main(parent: int) -> None:
     logging.getLogger("django-q").setLevel(logging.ERROR)
     from django_q.cluster import Cluster
 
+    from plait.web.handoffs import timers
     from plait.web.work import jobs
 
     jobs.take_up(restarted=True)
     cluster = Cluster()
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
     cluster.start()
+    timing = timers.keep()  # after the cluster: what it starts has no threads of ours
     while cluster.sentinel.is_alive():
         time.sleep(0.2)
+        if not timing.is_alive():  # it has met a fault of ours, which is in the log
+            time.sleep(LOOK_EVERY)
+            timing = timers.keep()
 
 
 def _watch(parent: int) -> None:
@@ -47,10 +53,15 @@ def _watch(parent: int) -> None:
 def _take_up() -> None:
     from django.db import DatabaseError, connections
 
+    from plait.failure import Unfit
+    from plait.web.register import acts
     from plait.web.work import jobs
 
     try:
         jobs.take_up(restarted=False)
+        acts.publish(now=datetime.now(UTC))  # noqa: TID251 - the worker is an edge where the clock is read
+    except (Unfit, OSError) as error:
+        logging.getLogger(__name__).warning("signed definitions are not published yet: %s", error)
     except DatabaseError:
         logging.getLogger(__name__).warning("the database was busy; jobs are looked after again soon")
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,7 @@ from plait.web.collector import sources, tracking
 from plait.web.collector.models import WriteKey
 from plait.web.people.models import Invitation, Token, User, digest_of
 from plait.web.reader import results
+from plait.web.register.models import Proposal
 from plait.web.results import Ask
 from plait.web.work.models import Job
 
@@ -23,6 +24,7 @@ CHANGES = {  # addresses to which a form is sent, inside a transaction that is u
     "person", "reactivate", "reset_factor", "role", "tokens", "token-revoke", "upload", "withdraw_invitation", "me",
     "mfa_generate_recovery_codes", "account_change_password", "mfa_deactivate_totp", "live", "live_key", "live_key_end",
     "live_origins", "live_quota", "live_mapping", "live_replay",
+    "definition_propose", "definition_sign", "definition_withdraw", "api-definition-sign",
     "partner_links", "partner_link_end", "partner_codes", "partner_code_end",
 }  # fmt: skip
 Examples = Mapping[str, dict[str, Any]]
@@ -40,7 +42,11 @@ def examples_of(mara: User, ida: User) -> Examples:
     day = date(2026, 1, 1)
     code = tracking.add_code("RIGHTS", partner="P-02", first=day, last=day, zone=ZoneInfo("UTC"))
     account = results().table(Ask.of("account_health", {}, scope=mara.scope())).records()[0]["account"]
+    definition = {"name": "win_rate", "number": proposal_of(mara).number}
     return {
+        "definition": {"name": "win_rate"}, "definition_propose": {"name": "win_rate"},
+        "definition_same": {"name": "win_rate"}, "api-definition-sign": {"name": "win_rate"},
+        "definition_sign": definition, "definition_withdraw": definition, "definition_numbers": definition,
         "account": {"number": account}, "account_joins": {"number": account}, "api-measure": {"name": "win_rate"},
         "api-table": {"name": "win_rate"}, "api-story": {"account": account}, "api-nothing": {"rest": "nothing"},
         "attribution_panel": {"name": "models"}, "value_panel": {"name": "origins"},
@@ -59,6 +65,15 @@ def examples_of(mara: User, ida: User) -> Examples:
         "partner_link_end": {"code": link.code}, "partner_code_end": {"number": code.pk},
         "account_reset_password_from_key": {"uidb36": "1", "key": "no-such-key"},
     }  # fmt: skip
+
+
+def proposal_of(mara: User) -> Proposal:
+    """Give a definition that Mara has proposed."""
+    measure, at = load_measures()["win_rate"], datetime(2026, 6, 29, tzinfo=UTC)
+    return Proposal.objects.create(
+        measure="win_rate", number=1, means=measure.means, code_version=measure.version, digest=measure.digest,
+        options={"denominator": "created"}, reason="an example", proposed_by=mara, proposed_at=at,
+    )  # fmt: skip
 
 
 def names(patterns: list[URLPattern | URLResolver] | None = None) -> Iterator[str]:

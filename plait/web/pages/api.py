@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from plait.web import api
 from plait.web.access import SCOPES, Reader
 from plait.web.reader import user_of
+from plait.web.register import programs
 
 
 def page(request: HttpRequest) -> HttpResponse:
@@ -49,4 +50,8 @@ def _written(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
 
 
-URLS = [path("api/", page, name="api"), path("api/", include(api.addresses()))]
+URLS = [
+    path("api/", page, name="api"),
+    path("api/measures/<slug:name>/sign", programs.sign, name="api-definition-sign"),
+    path("api/", include(api.addresses())),
+]

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop
 
 from plait import desk, report
 from plait.facts import DEPARTMENTS
-from plait.measure import DATE_UNITS, BadOption, Cell, Measure, Option, Table
+from plait.measure import DATE_UNITS, UNAGREED, BadOption, Cell, Definition, Measure, Option, Table
 from plait.web import charts, words
 from plait.web.blocks import cell_text, grid_of, is_number
 from plait.web.charts import Chart
@@ -55,7 +55,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
     chart = drawn(table, results().local_day(table.as_of))
     context |= {
         "ask": ask, "table": table, "grid": grid_of(_first(table)), "chart": chart.told() if chart else None,
-        "form": _form(measure, request), "remarks": [words.said(text) for text in table.warnings],
+        "form": _form(measure, request, ask.definition), "remarks": [words.said(text) for text in table.warnings],
         "estimates": words.said(table.estimates), "more": max(0, len(table.rows) - ROWS_SHOWN),
     }  # fmt: skip
     return render(request, "pages/measure.html", context)
@@ -172,12 +172,14 @@ def _about(measure: Measure) -> dict[str, object]:
     return {"paragraphs": words.paragraphs(measure), "units": list(measure.columns.items())}
 
 
-def _form(measure: Measure, request: HttpRequest) -> list[dict[str, object]]:
-    """Give the fields of the options form as the measure's signature states them."""
+def _form(measure: Measure, request: HttpRequest, held: Definition = UNAGREED) -> list[dict[str, object]]:
+    """Give the fields of the options form as the measure's signature states them, and as the firm has agreed."""
+    unnamed = measure.read_options({}, held.options)
     return [
         {
             "name": option.name, "kind": _kind_of(option), "choices": option.choices,
-            "value": request.GET.get(option.name, ""), "default": _default_of(option), "optional": option.optional,
+            "value": request.GET.get(option.name, ""), "default": default_text(unnamed[option.name]),
+            "optional": option.optional,
         }
         for option in measure.options.values()
     ]  # fmt: skip
@@ -189,10 +191,13 @@ def _kind_of(option: Option) -> str:
     return {"bool": "yes", "date": "date", "int": "number", "float": "number"}.get(option.type.__name__, "text")
 
 
-def _default_of(option: Option) -> str:
-    if option.default is None:
+def default_text(value: object) -> str:
+    """Give an option's value as an address says it."""
+    if value is None:
         return "none"
-    return ",".join(option.default) if isinstance(option.default, tuple) else str(option.default)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _first(table: Table) -> Table:

@@ -80,6 +80,12 @@ def drawer(ask: Ask, column: str = "") -> str:
     return f"{reverse('drawer', args=[ask.measure])}?{query_of(ask, column=column)}"
 
 
+@register.inclusion_tag("parts/agreed.html")
+def agreed(ask: Ask, column: str = "") -> dict[str, object]:
+    """Mark a number whose definition two departments have not signed; nothing where they have."""
+    return {"ask": ask, "column": column, "held": ask.definition}
+
+
 @register.simple_tag
 def with_state(state: State, **changes: object) -> str:
     """Give the query of a page's state, with some of it changed."""
@@ -102,6 +108,14 @@ def spoken(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(words.label(one) for one in value)
     return words.label(value) if isinstance(value, str) else str(value)
+
+
+@register.filter
+def listed(value: object) -> str:
+    """Give an option's value as an address says it."""
+    if value is None:
+        return "none"
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def query_of(ask: Ask, **more: object) -> str:
