@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -18,12 +20,16 @@ from plait.web.people.rights import may
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry of the rail; `key` is the letter that follows g on the keyboard."""
+    """An entry of the rail; `key` is the letter that follows g on the keyboard.
+
+    `count` is asked only where the rail is drawn: parts of pages have none.
+    """
 
     title: str
     url: str
     here: bool
     key: str = ""
+    count: Callable[[], int] | None = None
 
 
 def frame(request: HttpRequest) -> dict[str, object]:
@@ -38,7 +44,10 @@ def frame(request: HttpRequest) -> dict[str, object]:
         for board in boards_for(user)
     ]
     pages = [
-        _entry(_(page.title), reverse(page.address), path, page.key)
+        replace(
+            _entry(_(page.title), reverse(page.address), path, page.key),
+            count=partial(page.count, user) if page.count else None,
+        )
         for page in entries()
         if may(user, page.right).allowed
     ]

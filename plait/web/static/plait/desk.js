@@ -9,7 +9,7 @@
     if (box.hidden) back = document.activeElement;
     box.hidden = false;
     document.body.classList.add("dimmed");
-    (one("[data-close]", box) || box).focus();
+    (one("[data-first]", box) || one("[data-close]", box) || box).focus();
   }
   function close() {
     const boxes = all(".drawer, .keys").filter((box) => !box.hidden);
@@ -54,6 +54,7 @@
       one("[data-toggle-rail]").setAttribute("aria-expanded", shown);
     } else if (target.closest("[data-theme-button]")) turn();
     else if (target.closest("[data-copy]")) copy(target.closest("[data-copy]"));
+    else if (target.closest("[data-dialog]")) ask(target.closest("[data-dialog]"));
   });
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submit]")) submit(event.target.form, event.target);
@@ -103,6 +104,7 @@
     if (document.body.dataset.shortcuts !== "yes" || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest("input, select, textarea, [contenteditable]")) return;
     if (leading) { leading = false; go(event.key); return; }
+    if (!all(".drawer, .keys").some((box) => !box.hidden) && press(event.key)) { event.preventDefault(); return; }
     const compare = one("[data-compare]");
     if (event.key === "g") leading = true;
     else if (event.key === "?") open(one("#keys"));
@@ -111,6 +113,35 @@
     else if (event.key === "/" && one("[data-search], [type=search]")) { event.preventDefault(); one("[data-search], [type=search]").focus(); }
     else if (event.key === "x" && compare) { compare.value = compare.value === "none" ? "previous" : "none"; submit(compare.form, compare); }
   });
+  // A dialog that asks for more before a form is sent: the button says where to, and about what.
+  function ask(button) {
+    const box = one(button.dataset.dialog);
+    one("form", box).action = button.dataset.action;
+    one("[data-says]", box).textContent = button.dataset.says;
+    open(box);
+  }
+  // Lists that are worked through: j and k move, other letters press what the row or the page has for them. The place
+  // is remembered, so that after an answer the next row is where the last one was.
+  const place = `plait-row ${location.pathname}`;
+  function press(key) {
+    const rows = all("[data-rows] [data-row]"), at = rows.findIndex((row) => row.contains(document.activeElement));
+    if (rows.length && (key === "j" || key === "k")) {
+      const next = at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + (key === "j" ? 1 : -1)));
+      stand(rows[next], next);
+      return true;
+    }
+    const name = CSS.escape(key), target = at < 0 ? one(`[data-page-key="${name}"]`) : one(`[data-key="${name}"]`, rows[at]);
+    if (target) target.click();
+    return Boolean(target);
+  }
+  function stand(row, number) {
+    row.focus();
+    sessionStorage.setItem(place, number);
+  }
+  function stay() {
+    const rows = all("[data-rows] [data-row]"), number = sessionStorage.getItem(place);
+    if (rows.length && number !== null && document.referrer.startsWith(location.origin + location.pathname)) stand(rows[Math.min(rows.length - 1, number)], number);
+  }
   function go(key) {
     const target = key === "h" ? one(".brand") : one(`[data-go="${CSS.escape(key)}"]`);
     if (target) location.assign(target.href);
@@ -127,4 +158,5 @@
 
   sayTheme();
   settle();
+  stay();
 })();
