@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from time import perf_counter
@@ -21,6 +21,8 @@ from plait.measure import Measure, Table, known_measure, registry
 from plait.measures import load_measures
 from plait.points.kept import FOLDER as SCORES
 from plait.settings import FILE, BadSettings, Settings, read_settings, write_settings
+from plait.stages import Version, keep_version, read_versions
+from plait.stages.versions import FOLDER as STAGES
 from plait.store import FACTS, ID_CONFLICT, REJECTS, Loaded, Part, SourceCount, Store, view_sql
 
 if TYPE_CHECKING:
@@ -361,6 +363,31 @@ def verify(home: Path) -> list[str]:
     return faults
 
 
+def adopt_rules(home: Path, text: str, *, by: str, why: str, now: datetime) -> Version:
+    """Make stage rules hold from now on and tell it as a fact; rules that are unfit or change nothing are refused."""
+    version = keep_version(home, text, by=by, why=why, now=now.astimezone(UTC).replace(tzinfo=None))
+    add(home, _adoptions(home, now), name="lifecycle", now=now)
+    return version
+
+
+def _adoptions(home: Path, now: datetime) -> Iterator[Fact]:
+    """Give the fact of every version of the stage rules; what was told before is not told twice."""
+    from plait.facts import Fact
+
+    looks = read_settings(home)
+    for version in read_versions(home)[1:]:
+        assert version.adopted_at is not None  # noqa: S101 - only the rules of plait itself were never adopted
+        yield Fact(
+            source="desk",
+            id=f"stage-rules-{version.number}",
+            kind="lifecycle.changed",
+            occurred_at=looks.present(version.adopted_at.replace(tzinfo=UTC)).replace(tzinfo=UTC),
+            recorded_at=now,
+            owner=version.by,
+            text=f"stage rules, version {version.number}: {version.why}",
+        )
+
+
 def rebuild(home: Path) -> int:
     """Build identity and timeline anew from the facts; gives how many facts they hold."""
     store = Store.open(home)
@@ -378,8 +405,9 @@ def open_home(home: Path, *, now: datetime) -> timeline.Timeline:
 
 def stamp(home: Path) -> tuple[int, ...]:
     """Give what changes when the timeline, the refused rows, settings or the register change; cheap for a request."""
-    told = (mark_of(home / "timeline"), mark_of(home / "rejects"), home / FILE, home / register.FILE, home / SCORES)
-    return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in told)
+    told = (mark_of(home / "timeline"), mark_of(home / "rejects"), home / FILE, home / register.FILE)
+    kept = (home / SCORES, home / STAGES)  # folders: another version is another file
+    return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in (*told, *kept))
 
 
 def _answer(

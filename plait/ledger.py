@@ -80,6 +80,20 @@ class Stay:
     corrected: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What other rules would change at an instant: accounts by stage, and of each (before, after) how many."""
+
+    before: Mapping[str, int]
+    after: Mapping[str, int]
+    moves: list[tuple[str, str, int]]
+
+    @property
+    def elsewhere(self) -> int:
+        """Count the accounts that would stand elsewhere."""
+        return sum(accounts for before, after, accounts in self.moves if before != after)
+
+
 def bring_up(home: Path, *, everything: bool = False) -> Brought:
     """Bring the ledger up to the newest facts and the rules that hold; `everything` works all of it out anew."""
     store, derived = Store.open(home), Derived.open(home)
@@ -97,6 +111,26 @@ def bring_up(home: Path, *, everything: bool = False) -> Brought:
         db.execute(f"create temp table mine as select {READ} from timeline semi join touched using (account)")
         db.execute("create or replace view timeline as from mine")
         return _write(db, kept, version, generation, stamp)
+
+
+def try_rules(home: Path, rules: RuleSet, until: datetime) -> Trial:
+    """Say where accounts would have stood by other rules just before an instant; the rules that hold stay."""
+    held = bring_up(home).rules.rules
+    with _reading(home) as db:
+        db.execute(view_sql("timeline", Derived.open(home).timeline.snapshot(), TIMELINE))
+        stands = "from_at < $at and (to_at is null or to_at >= $at)"
+        moves = db.execute(
+            f"""
+            with before as (select account, {_names(held)}[stage + 1] as stage from ledger where {stands}),
+            after as (select account, {_names(rules)}[stage + 1] as stage from ({stays_sql(rules)}) where {stands})
+            select before.stage, after.stage, count(*) from before join after using (account)
+            group by all order by 3 desc, 1, 2
+            """,
+            {"at": until},
+        ).fetchall()
+    before = {name: sum(n for left, _, n in moves if left == name) for name in held.order}
+    after = {name: sum(n for _, entered, n in moves if entered == name) for name in rules.order}
+    return Trial(before, after, moves)
 
 
 def stocks(home: Path, until: datetime) -> dict[str, int]:
@@ -218,6 +252,10 @@ def _write(
         return Brought(version, whole=True, accounts=accounts, stays=stays)
     (accounts,) = db.execute("select count(*) from touched").fetchall()[0]
     return Brought(version, whole=False, accounts=accounts, stays=stays - accounts)
+
+
+def _names(rules: RuleSet) -> str:
+    return duck.text_list(rules.order)
 
 
 def _paths(files: list[DataFile]) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plait import __version__
+from plait.cli.lifecycle import lifecycle
 from plait.cli.links import code, link
 from plait.cli.live import collect, source
 from plait.cli.paths import paths
@@ -373,7 +374,7 @@ def _progress(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None
         yield report
 
 
-for command in (code, collect, link, paths, register, process, source, user, value):
+for command in (code, collect, lifecycle, link, paths, register, process, source, user, value):
     main.add_command(command)
 
 if __name__ == "__main__":

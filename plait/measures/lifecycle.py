@@ -71,7 +71,7 @@ def stage_stock(
         accounts=stocks.accounts,
         share=stocks.accounts / total.cast("int64").nullif(0),
     )
-    return Answer(rows.order_by("day", stage_code(rows.stage, known)), (Caution(misnamed(facts, known), MISNAMED),))
+    return Answer(rows.order_by("day", stage_code(rows.stage, known)), _cautions(facts, rules))
 
 
 def _running(moves: ir.Table, this_month: ir.IntegerValue, rules: RuleSet) -> ir.Table:
