@@ -78,16 +78,16 @@ def account_health(facts: Facts, *, ticket_days: Days = 14, answer_days: Days = 
     accounts = known.group_by("account").agg(
         facts=known.count().cast("int64"), first_on=known.occurred_on.min(), last_on=known.occurred_on.max()
     )
-    contracts, named = _contracts(facts), _last(facts, "text", "account.created", name="name")
+    contracts, named = standing_contracts(facts), last_told(facts, "text", "account.created", name="name")
     stays = ledger(facts)
     parts = [
         stays.filter(stays.to_at.isnull()).select("account", stage=stage_name(stays.stage, facts.stages)),
         named,
-        _last(facts, "owner", *SALES, name="owner"),
-        _together(contracts),
+        last_told(facts, "owner", *SALES, name="owner"),
+        paid_monthly(contracts),
         _tickets(facts),
-        _last(facts, "quantity", "nps.answered", name="nps", day="nps_on"),
-        _last(facts, "quantity", "csat.answered", name="csat", day="csat_on"),
+        last_told(facts, "quantity", "nps.answered", name="nps", day="nps_on"),
+        last_told(facts, "quantity", "csat.answered", name="csat", day="csat_on"),
         facts.of("product.used").group_by("account").agg(used_on=_.occurred_on.max()),
     ]
     seen = accounts
@@ -100,7 +100,7 @@ def account_health(facts: Facts, *, ticket_days: Days = 14, answer_days: Days = 
     return Answer(rows.select(*account_health.columns).order_by("account"), _cautions(accounts, named, contracts))
 
 
-def _last(facts: Facts, column: str, *kinds: str, name: str, day: str = "") -> ir.Table:
+def last_told(facts: Facts, column: str, *kinds: str, name: str, day: str = "") -> ir.Table:
     """Give each account's last value of a column in facts of these kinds, and the day it was told where asked."""
     told = facts.of(*kinds)
     told = told.filter(told.account.notnull(), told[column].notnull())
@@ -110,7 +110,7 @@ def _last(facts: Facts, column: str, *kinds: str, name: str, day: str = "") -> i
     return turns.filter(turns.turn == 0).select("account", **columns)
 
 
-def _contracts(facts: Facts) -> ir.Table:
+def standing_contracts(facts: Facts) -> ir.Table:
     """Give each contract as it stands: whether it runs, what it pays a month in one currency, when it ended."""
     told = facts.of(*CONTRACT)
     window = ibis.row_number().over(
@@ -132,7 +132,7 @@ def _contracts(facts: Facts) -> ir.Table:
     return in_one_currency(facts, now.filter(_.account.notnull()), day="today")
 
 
-def _together(contracts: ir.Table) -> ir.Table:
+def paid_monthly(contracts: ir.Table) -> ir.Table:
     """Give what each account's contracts say together."""
     told = contracts.group_by("account").agg(
         running=_.running.cast("int64").sum().cast("int64"),
