@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TEXT_UNITS = frozenset({"text", "id", "cohort", "stage", "currency"})
 DATE_UNITS = frozenset({"day", "month"})
 FLOAT_UNITS = frozenset(
-    {"share", "score", "ratio", "days", "months", "seconds", "points", "credit", "touches", "expected"}
+    {"share", "score", "ratio", "days", "months", "minutes", "seconds", "points", "credit", "touches", "expected"}
 )  # a score is -1 to 1, read times 100
 MONEY_UNIT = "money"  # in the major unit of the row's `currency` column
 

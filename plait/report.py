@@ -82,7 +82,7 @@ def shown(cell: Cell, unit: str) -> str:
     if unit == "score":
         return f"{100 * cell:.0f}" if isinstance(cell, float) else str(cell)
     if isinstance(cell, float):
-        return f"{cell:,.1f}" if unit in ("days", "months") else f"{cell:,.2f}"
+        return f"{cell:,.1f}" if unit in ("days", "months", "minutes") else f"{cell:,.2f}"
     if unit == MONEY_UNIT or isinstance(cell, int):
         return f"{cell:,}"
     return str(cell)

@@ -90,6 +90,7 @@ def _draw(chance: random.Random, number: int, name: str, accounts: int) -> Fact:
     if chance.random() < 0.6:
         keys["person.story"] = f"p{who:02}{chance.randrange(3)}"
     priced = "amount" in kind.needs or (name.startswith("deal.") and chance.random() < 0.8)
+    valued = name == "handoff.created" and number % 3 > 0
     return Fact(
         source=chance.choice(("crm", "shop", "web")),
         id=f"{number:05}",
@@ -98,16 +99,16 @@ def _draw(chance: random.Random, number: int, name: str, accounts: int) -> Fact:
         recorded_at=RECORDED,
         keys=keys,
         object_id=_object(chance, name, who),
-        amount=Decimal(chance.randrange(100_000)) / 100 if priced else None,
-        currency="EUR" if priced or "currency" in kind.needs else None,
-        quantity=Decimal(chance.randint(int(low), int(high))) if "quantity" in kind.needs else None,
+        amount=Decimal(chance.randrange(100_000)) / 100 if priced else Decimal(number) / 4 if valued else None,
+        currency="EUR" if priced or valued or "currency" in kind.needs else None,
+        quantity=Decimal(chance.randint(int(low), int(high))) if "quantity" in kind.needs else _minutes(name, number),
         channel=chance.choice(("mail", "search", "social", None)) or ("search" if "channel" in kind.needs else None),
         campaign=chance.choice(("spring", "autumn", None)),
         partner=chance.choice(("pat", "pia", None)) or ("pat" if "partner" in kind.needs else None),
         product=chance.choice(("base", "plus", None)),
         owner=chance.choice(("sol", "sue", None)) or ("sol" if "owner" in kind.needs else None),
-        text=chance.choice(("nurture", "Dormant", "nowhere")) if "text" in kind.needs else None,
-        detail={"priority": ("Urgent", "normal", "p1", "")[number % 4]} if name == "ticket.opened" else {},
+        text=chance.choice(("nurture", "Dormant", "nowhere")) if "text" in kind.needs else _text(name, number),
+        detail=_detail(name, number, day),
     )
 
 
@@ -116,7 +117,38 @@ def _object(chance: random.Random, name: str, who: int) -> str | None:
         return "USD"
     if "object_id" not in KINDS[name].needs and chance.random() < 0.5:
         return None
-    return f"{name.split('.', maxsplit=1)[0]}-{who:02}-{chance.randrange(3)}"
+    place = chance.randrange(3)
+    if name.startswith("handoff."):  # few, so that each has several steps
+        return f"handoff-{who % 12}"
+    return f"{name.split('.', maxsplit=1)[0]}-{who:02}-{place}"
+
+
+def _minutes(name: str, number: int) -> Decimal | None:
+    return Decimal(number * 7 % 500) / 4 if name.startswith("handoff.") and KINDS[name].quantity else None
+
+
+def _text(name: str, number: int) -> str | None:
+    texts = {"handoff.created": ("lead", "onboarding"), "handoff.rejected": ("no_budget", "withdrawn", "no_fit")}
+    return texts[name][number % len(texts[name])] if name in texts else None
+
+
+def _detail(name: str, number: int, day: datetime) -> dict[str, str]:
+    if name == "ticket.opened":
+        return {"priority": ("Urgent", "normal", "p1", "")[number % 4]}
+    if not name.startswith("handoff."):
+        return {}
+    sender, receiver = (("marketing", "sales"), ("sales", "service"), ("service", "sales"), ("", ""))[number % 4]
+    return {
+        "sender": sender,
+        "receiver": receiver,
+        "by": ("mara", "mia")[number % 2],
+        "mode": "one_team" if number % 7 == 0 else "separate",
+        "completeness": ("0.5000", "1.0000", "much")[number % 3],
+        "due": f"{day + timedelta(days=number % 90):%Y-%m-%d %H:%M:%S}" if number % 5 else "",
+        "touch_due": f"{day + timedelta(days=number % 120):%Y-%m-%d %H:%M:%S}",
+        "target": ("nurture", "merge", "")[number % 3],
+        "note": 'he said "sender": "it"',
+    }
 
 
 def fact_table(facts: Sequence[Fact]) -> pa.Table:

@@ -46,7 +46,7 @@ def shown(cell: Cell, unit: str, currency: str | None = None, *, compact: bool =
     if isinstance(cell, float):
         digits = (
             "#,##0.0"
-            if unit in ("days", "months", "credit", "touches") or (compact and unit == "expected")
+            if unit in ("days", "months", "minutes", "credit", "touches") or (compact and unit == "expected")
             else "#,##0.00"
         )
         return str(format_decimal(round(cell, 6), digits, locale=locale()))
@@ -113,7 +113,7 @@ def change(now: Cell, before: Cell, unit: str) -> tuple[str, int] | None:
         return gettext("%(points)s pts") % {"points": text}, way
     if unit == "score":
         return str(format_decimal(round(100 * difference), "+#,##0;-#,##0", locale=locale())), way
-    if unit in ("ratio", "points", "days", "months", "credit", "touches"):
+    if unit in ("ratio", "points", "days", "months", "minutes", "credit", "touches"):
         return str(format_decimal(difference, "+#,##0.00;-#,##0.00", locale=locale())), way
     if not before:
         return (
