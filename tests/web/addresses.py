@@ -9,13 +9,16 @@ from zoneinfo import ZoneInfo
 
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from plait.handoff import state
 from plait.measures import load_measures
 from plait.web.board import all_boards
 from plait.web.collector import sources, tracking
 from plait.web.collector.models import WriteKey
+from plait.web.handoffs import accounts, acts, clock
+from plait.web.handoffs.models import HandOff
 from plait.web.people.models import Invitation, Token, User, digest_of
 from plait.web.reader import results
-from plait.web.register.models import Proposal
+from plait.web.register.models import Goal, Proposal
 from plait.web.results import Ask
 from plait.web.work.models import Job
 
@@ -25,7 +28,10 @@ CHANGES = {  # addresses to which a form is sent, inside a transaction that is u
     "mfa_generate_recovery_codes", "account_change_password", "mfa_deactivate_totp", "live", "live_key", "live_key_end",
     "live_origins", "live_quota", "live_mapping", "live_replay",
     "definition_propose", "definition_sign", "definition_withdraw", "api-definition-sign",
-    "partner_links", "partner_link_end", "partner_codes", "partner_code_end",
+    "new_goal", "goal", "end_goal",
+    "partner_links", "partner_link_end", "partner_codes", "partner_code_end", "cracks_assign", "cracks_plan",
+    "handoff_new", "handoff_act", "handoff_rules", "handoff_away", "digest", "api-handoff-accept", "api-handoff-reject",
+    "api-handoff-touch",
 }  # fmt: skip
 Examples = Mapping[str, dict[str, Any]]
 
@@ -42,8 +48,12 @@ def examples_of(mara: User, ida: User) -> Examples:
     day = date(2026, 1, 1)
     code = tracking.add_code("RIGHTS", partner="P-02", first=day, last=day, zone=ZoneInfo("UTC"))
     account = results().table(Ask.of("account_health", {}, scope=mara.scope())).records()[0]["account"]
+    handed = {"number": handed_over(str(account), mara).pk}
     definition = {"name": "win_rate", "number": proposal_of(mara).number}
+    words = Goal.objects.create(stage="convert", sort="qualitative", text="a goal", owner=mara, due_on=day)
+    goal = {"number": words.pk}
     return {
+        "new_goal": {"sort": "quantitative"}, "stage_goals": {"name": "convert"}, "goal": goal, "end_goal": goal,
         "definition": {"name": "win_rate"}, "definition_propose": {"name": "win_rate"},
         "definition_same": {"name": "win_rate"}, "api-definition-sign": {"name": "win_rate"},
         "definition_sign": definition, "definition_withdraw": definition, "definition_numbers": definition,
@@ -62,6 +72,9 @@ def examples_of(mara: User, ida: User) -> Examples:
         "role": {"name": "analyst"}, "token-revoke": {"number": token.pk},
         "live_source": shop, "live_key": shop, "live_quota": shop, "live_mapping": shop, "live_replay": shop,
         "live_key_end": key, "live_origins": key,
+        "handoff": handed, "handoff_score": handed, "handoff_act": {**handed, "act": "accept"},
+        "handoffs_panel": {"name": "handoffs"}, "account_handoffs": {"number": account}, "api-handoff": handed,
+        "api-handoff-accept": handed, "api-handoff-reject": handed, "api-handoff-touch": handed,
         "partner_link_end": {"code": link.code}, "partner_code_end": {"number": code.pk},
         "account_reset_password_from_key": {"uidb36": "1", "key": "no-such-key"},
     }  # fmt: skip
@@ -74,6 +87,12 @@ def proposal_of(mara: User) -> Proposal:
         measure="win_rate", number=1, means=measure.means, code_version=measure.version, digest=measure.digest,
         options={"denominator": "created"}, reason="an example", proposed_by=mara, proposed_at=at,
     )  # fmt: skip
+
+
+def handed_over(account: str, sender: User) -> HandOff:
+    """Hand an account over from marketing to sales."""
+    start = state.Start(type="lead", account=account, key="example", sent_by=sender.email, captured_at=clock.present())
+    return acts.create(start, accounts.known(account, [], "an account"), actor=sender)
 
 
 def names(patterns: list[URLPattern | URLResolver] | None = None) -> Iterator[str]:

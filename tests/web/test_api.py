@@ -102,7 +102,7 @@ def test_the_description_types_and_bounds_each_measure(program: Callable[..., Cl
     parameters = {one["name"]: one["schema"] for one in told["parameters"]}
     assert parameters["won"]["enum"] == ["deal.won", "order.placed", "subscription.started"]
     assert parameters["lookback_days"]["anyOf"][0] == {"type": "integer", "minimum": 1, "maximum": 3650}
-    assert set(parameters) == {*registry["channel_first_last"].options, "as_of", "currency", "format"}
+    assert set(parameters) == {*registry["channel_first_last"].options, "as_of", "currency", "definition", "format"}
 
 
 def test_a_currency_can_be_named(program: Callable[..., Client]) -> None:

@@ -20,8 +20,8 @@ from plait.measure import known_measure, registry
 from plait.register import FILE, read_register
 from plait.web.people.models import AuditEntry, User
 from plait.web.reader import results
-from plait.web.register import acts
-from plait.web.register.models import Proposal, Signature
+from plait.web.register import acts, demo
+from plait.web.register.models import Goal, Proposal, Signature
 
 pytestmark = pytest.mark.usefixtures("own_home")
 ClientOf = Callable[[str], Client]
@@ -104,17 +104,14 @@ def test_a_definition_is_used_when_two_people_of_two_departments_have_signed(
     assert done == ["definition.proposed", "definition.signed", "definition.signed"]
 
 
-def test_boards_panels_and_drawers_carry_the_mark(
-    client_of: ClientOf, committed: Callable[[], Any], persona: Persona
-) -> None:
-    """A block of a board, a panel of a page and the drawer say it; a measure that both signed carries no mark."""
+def test_boards_and_drawers_carry_the_mark(client_of: ClientOf, committed: Callable[[], Any], persona: Persona) -> None:
+    """A block of a board and the drawer say it; a measure that both signed carries no mark."""
     sol = client_of("sol")
     places = {block.question.measure: number for number, block in enumerate(blocks_of("sales"))}
     with committed():
         agree("bookings", persona)
     assert MARK in text(sol, f"/boards/sales/{places['win_rate']}/")
     assert MARK not in text(sol, f"/boards/sales/{places['bookings']}/")
-    assert MARK in text(client_of("paul"), "/value/")
     assert "Unsigned: two departments have not agreed" in text(sol, "/measures/win_rate/drawer/")
 
 
@@ -254,3 +251,65 @@ def test_the_list_can_be_searched_by_state_class_and_as_a_tree(
         tree.index('"/register/revenue/"') < tree.index('"/register/bookings/"') < tree.index('"/register/win_rate/"')
     )
     assert mara.get("/register/?class=vanity").status_code == 400
+
+
+def goal_of(client: Client, sort: str = "quantitative", **changes: str) -> tuple[int, str]:
+    """Set a goal; gives the status and the page."""
+    told = {
+        "quantitative": {"figure": "win_rate.win_rate", "target": "25 %", "months": "12", "way": "up", "where": ""},
+        "qualitative": {"verdict": "open"},
+    }[sort] | {"stage": "convert", "text": "Win every fourth deal", "due_on": "2026-12-31"}
+    answer = client.post(f"/goals/new/{sort}/", told | changes)
+    return answer.status_code, answer.content.decode()
+
+
+def test_each_stage_needs_a_goal_in_numbers_and_one_in_words(client_of: ClientOf, persona: Persona) -> None:
+    sol = client_of("sol")
+    who = str(persona("sol").pk)
+    assert "5 stages lack a goal" in text(sol, "/goals/")
+    assert goal_of(sol, owner=who)[0] == 302
+    convert = text(sol, "/goals/").split("stage-convert")[-1].split("</section>")[0]
+    assert ("No goal in numbers" in convert, "No goal in words" in convert) == (False, True)
+    assert goal_of(sol, "qualitative", owner=who)[0] == 302
+    assert "4 stages lack a goal" in text(sol, "/goals/")
+
+    shown = text(sol, "/goals/stage/convert/")
+    table = desk.show(results().home, "win_rate", {"since": "2025-07-01", "until": "2026-07-01"}, now=NOW)
+    assert f"{table.records()[0]['win_rate']:.1%}" in shown
+    assert "target: at least 25.0%" in shown
+    assert "Reached" in shown
+    assert MARK in shown, "a goal's number carries the mark too"
+
+
+def test_a_goal_that_could_not_be_judged_is_refused_with_what_to_name(client_of: ClientOf, persona: Persona) -> None:
+    sol = client_of("sol")
+    who = str(persona("sol").pk)
+    status, page = goal_of(sol, owner=who, figure="satisfaction.score")
+    assert status == 400
+    assert "name one, such as survey=" in page
+    assert "has no column colour" in goal_of(sol, owner=who, where="colour=red")[1]
+    assert "A target is a number" in goal_of(sol, owner=who, target="many")[1]
+    assert "Write column=value" in goal_of(sol, owner=who, where="nps")[1]
+    assert client_of("cleo").get("/goals/new/quantitative/").status_code == 403, "the chief only looks"
+    assert client_of("pat").get("/goals/").status_code == 404
+    assert (
+        goal_of(sol, owner=who, figure="satisfaction.score", where="survey=nps", stage="expand", target="0.9")[0] == 302
+    )
+    number = Goal.objects.get().pk
+    form = sol.get(f"/goals/{number}/").context["form"]
+    assert sol.post(f"/goals/{number}/", {**form.initial, "due_on": "2026-03-01"}).status_code == 302
+    assert "Missed" in text(sol, "/goals/stage/expand/")
+    assert sol.post(f"/goals/{number}/end/").status_code == 302
+    assert "5 stages lack a goal" in text(sol, "/goals/")
+    done = list(AuditEntry.objects.order_by("id").values_list("action", flat=True))[-3:]
+    assert done == ["goal.set", "goal.changed", "goal.ended"]
+
+
+def test_the_demo_company_has_agreed_on_something(own_home: Path, committed: Callable[[], Any]) -> None:
+    for _ in range(2):
+        with committed():
+            demo.seed()
+    kept = read_register(own_home)
+    states = {name: kept.in_force(known_measure(name)).state for name in ("revenue", "recurring_revenue", "win_rate")}
+    assert states == {"revenue": "signed", "recurring_revenue": "signed", "win_rate": "unsigned"}
+    assert len(Goal.objects.all()) == 6
