@@ -60,6 +60,21 @@ def test_a_deal_without_a_next_step_shows_after_so_many_days(story: Story) -> No
     assert [row[0] for row in found(story, "no_next_step", days=10)] == ["acme", "hotl"]
 
 
+def test_a_planned_step_whose_day_has_passed_is_no_plan() -> None:
+    """Since that day nothing is planned, until it is done or planned anew."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def told(account: str, kind: str, number: str, **detail: str) -> Fact:
+        return Fact(source="desk", id=f"{kind}-{number}", kind=kind, occurred_at=at, recorded_at=NOW, owner="sol",
+                    keys={"account.story": account}, object_id=number, detail=detail)  # fmt: skip
+
+    facts = [
+        told("acme", "deal.opened", "d1"), told("acme", "step.planned", "s1", due="2026-02-10"),
+        told("bolt", "deal.opened", "d2"), told("bolt", "step.planned", "s2", due="2026-03-01"),
+    ]  # fmt: skip
+    assert found(Story(facts, as_of=datetime(2026, 3, 1))) == [("acme", "no_next_step", date(2026, 2, 10), None)]  # noqa: DTZ001
+
+
 def test_stalled_is_longer_than_three_of_four_that_ended() -> None:
     """Twenty stays in nurture ended after 1 to 20 days, so 15 are usual; with nineteen nothing can be called usual."""
     accepted = [handled(f"a{n:02}", date(2026, 1, 1), n) for n in range(1, 21)]

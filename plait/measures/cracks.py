@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import ibis
@@ -23,6 +24,7 @@ HANDOFF = (
     "handoff.created", "handoff.assigned", "handoff.touched", "handoff.paused", "handoff.resumed", "handoff.escalated",
     *ANSWERED,
 )  # fmt: skip
+DUE_ON = r'"due" *: *"(\d\d\d\d-\d\d-\d\d)'  # in the detail of a planned step
 DUE = r'"due" *: *"(\d\d\d\d-\d\d-\d\d \d\d:\d\d:\d\d)"'  # UTC, in the detail of each fact about a hand-off
 PREVIOUS = '"previous" *: *"([^"]*)"'
 ENOUGH = 20  # finished stays from which a usual time can be told
@@ -54,7 +56,8 @@ def cracks(facts: Facts, *, crack: Crack = "all", days: Annotated[int, Bounds(0,
     One row for each account and crack, with `since` when it is open and what is at stake. Complete by construction:
     every account is looked at. no_owner: in nurture, convert or expand, and no colleague is named, by `owner.assigned`
     or a fact of sales; since it entered the stage. no_next_step: in convert or with an open deal, and for `days` days
-    or more neither a step is planned (`step.planned` without its `step.done`) nor a hand-off open. stalled: in a stage
+    or more neither a step is planned (`step.planned` without its `step.done`, whose `due` day has not passed) nor a
+    hand-off open. stalled: in a stage
     of the ring before the last for longer than three of four finished stays of all accounts were; since it entered,
     `usual_days` says how long is usual. Where fewer than 20 stays have ended nothing can be called usual. Silence ends
     a stay too, after the days that the stage rules say. lost_in_handoff: a hand-off is open past its due instant, or
@@ -71,7 +74,7 @@ def cracks(facts: Facts, *, crack: Crack = "all", days: Annotated[int, Bounds(0,
     priced = in_one_currency(facts, deals(facts).filter(_.state == "deal.opened", _.account.notnull()), day="valued_on")
     owners = last_told(facts, "owner", *SALES, name="owner")
     usual = _usual(facts, stays)
-    found = {
+    found: dict[str, Callable[[], ir.Table]] = {
         "no_owner": lambda: _without_owner(now, owners),
         "no_next_step": lambda: _without_step(facts, now, priced, days),
         "stalled": lambda: _stalled(facts, now, usual),
@@ -108,12 +111,14 @@ def _without_step(facts: Facts, now: ir.Table, priced: ir.Table, days: int) -> i
     dealing = priced.group_by("account").agg(begun_on=_.opened_on.min()).select("account", "begun_on")
     worked = ibis.union(converting, dealing).group_by("account").agg(begun_on=_.begun_on.min())
     steps, handoffs = _latest(facts, STEP), _latest(facts, HANDOFF)
+    due_on = ibis.cases((_.kind == "step.planned", _.detail.re_extract(DUE_ON, 1).nullif("").cast("date")))
+    steps = steps.mutate(due_on=due_on).mutate(over=(_.kind == "step.done") | (_.due_on < facts.today).fill_null(False))  # noqa: FBT003 - ibis takes it by position only
     going = ibis.union(
-        steps.filter(_.kind == "step.planned").select("account"),
+        steps.filter(~_.over).select("account"),
         handoffs.filter(~_.kind.isin(ANSWERED)).select("account"),
     )
     ended = ibis.union(
-        steps.filter(_.kind == "step.done").select("account", "occurred_on"),
+        steps.filter(_.over).select("account", occurred_on=_.due_on.fill_null(_.occurred_on)),
         handoffs.filter(_.kind.isin(ANSWERED)).select("account", "occurred_on"),
     )
     ended = ended.group_by("account").agg(ended_on=_.occurred_on.max())

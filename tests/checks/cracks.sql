@@ -128,7 +128,7 @@ things as (
     from timeline where account is not null and (kind in ('step.planned', 'step.done') or starts_with(kind, 'handoff.'))
 ),
 latest as (
-    select *, kind = 'step.planned' or (
+    select *, (kind = 'step.planned' and coalesce(try_cast(detail ->> 'due' as date) >= getvariable('today'), true)) or (
         starts_with(kind, 'handoff.') and kind not in ('handoff.accepted', 'handoff.rejected', 'handoff.expired')
     ) as going
     from things where age = 1

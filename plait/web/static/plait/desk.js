@@ -58,6 +58,8 @@
   });
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submit]")) submit(event.target.form, event.target);
+    const all = event.target.dataset.checkAll;
+    if (all) for (const box of event.target.form.querySelectorAll(`input[name="${all}"]`)) box.checked = event.target.checked;
   });
   document.addEventListener("submit", (event) => {
     if (event.target.matches("[data-state], .options, .filters")) { event.preventDefault(); submit(event.target); }
