@@ -180,6 +180,9 @@ def print_definition(measure: Measure) -> None:
     out.print(
         Text(f"{measure.name}", style="bold"), Text(f"owner {measure.owner}, version {measure.version}", style="dim")
     )
+    one, other = measure.signers
+    parent = f", helps to explain {measure.parent}" if measure.parent else ""
+    out.print(Text(f"class {measure.sort}, to be signed by {one} and {other}{parent}", style="dim"))
     out.print(measure.means, "")
     out.print(Text(f"one row per {measure.grain}: " + ", ".join(f"{n} ({u})" for n, u in measure.columns.items())))
     for option in measure.options.values():

@@ -18,6 +18,7 @@ from django.test import Client
 from plait import desk
 from plait.measure import known_measure, registry
 from plait.register import FILE, read_register
+from plait.web import boot
 from plait.web.people.models import AuditEntry, User
 from plait.web.reader import results
 from plait.web.register import acts, demo
@@ -30,6 +31,7 @@ PAGE = "/register/win_rate/"
 NOW = datetime(2026, 7, 2, tzinfo=UTC)
 REASON = "Open deals count too."
 MARK = 'class="agreed"'
+TEMPLATES = Path(boot.__file__).parent / "templates"
 
 
 @pytest.fixture
@@ -128,6 +130,18 @@ def agree(name: str, persona: Persona, **options: object) -> Proposal:
     made = acts.propose(one, name, options, REASON, now=NOW)
     acts.sign(one, made.pk, now=NOW)
     return acts.sign(other, made.pk, now=NOW)
+
+
+def test_every_template_that_leads_to_a_definition_carries_the_mark() -> None:
+    """Whoever shows a number with the way to where it comes from says too whether its definition is signed."""
+    heads = ("{% agreed ", '"parts/panel_head.html"', '"parts/block_head.html"')
+    bare = [
+        page.name
+        for folder in ("pages", "panels", "blocks")
+        for page in (TEMPLATES / folder).glob("*.html")
+        if "{% drawer " in page.read_text("utf-8") and not any(head in page.read_text("utf-8") for head in heads)
+    ]
+    assert bare == []
 
 
 def test_who_may_not_is_told_why(client_of: ClientOf, committed: Callable[[], Any], persona: Persona) -> None:
