@@ -4,29 +4,24 @@ The long form: `PLAIT_HANDOFF_STEPS=100000 pytest tests/test_handoff.py`.
 """
 
 import os
-import random
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from itertools import islice
 from pathlib import Path
 
 import pytest
+from handing import CARD, MONDAY, at, played, started
 
 from plait import desk
 from plait.failure import Unfit
 from plait.handoff.policy import Policy, adopt_policy, read_policy, with_mode
-from plait.handoff.reading import read_terms
 from plait.handoff.routing import Assignment, Colleague, route
 from plait.handoff.state import (
     OPEN,
     STATES,
-    Change,
     HandOff,
     IncompleteAct,
     NotAllowedNow,
-    Start,
     TimeIsOver,
     WrongPolicy,
     accept,
@@ -47,25 +42,11 @@ from plait.handoff.state import (
 
 STEPS = int(os.environ.get("PLAIT_HANDOFF_STEPS", "1500"))
 SEED = int(os.environ.get("PLAIT_SEED", "6"))
-CARD = {"contact": "Ada", "why_now": "asked for a price", "last_touch": "webinar"}
-
-
-def at(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-MONDAY = at("2026-11-23 09:00")  # 10 working minutes later: 09:10; the day has 480, with lunch from 12:30 to 13:30
 
 
 @pytest.fixture
 def policy(tmp_path: Path) -> Policy:
     return read_policy(tmp_path)
-
-
-def started(**changes: object) -> Start:
-    start = Start(type="lead", account="acme", key="crm-1", sent_by="mara@x.eu", captured_at=MONDAY, context=CARD,
-                  value=Decimal(12000), currency="EUR")  # fmt: skip
-    return replace(start, **changes)  # type: ignore[arg-type]
 
 
 def made(policy: Policy, now: datetime = MONDAY, **changes: object) -> HandOff:
@@ -306,25 +287,15 @@ def test_where_both_sides_agreed_both_are_told(tmp_path: Path) -> None:
 
 def test_no_hand_off_is_lost_whatever_is_done() -> None:
     """Random acts, most of them refused; after each: created = accepted + rejected + expired + open."""
-    chance = random.Random(SEED)  # noqa: S311 - to be repeated
-    policies = {0: read_policy(Path("/nowhere"))}
-    one_team = with_mode(policies[0], ("marketing", "sales"), "one_team", MONDAY + timedelta(days=60))
-    policies[1] = replace(policies[0], version=1, modes=read_terms(one_team, "UTC").modes)
     handoffs: dict[str, HandOff] = {}
     steps: set[str] = set()
-    counted, created, now = dict.fromkeys(STATES, 0), 0, MONDAY
-    for number in range(STEPS):
-        now += timedelta(minutes=chance.choice((-60, 0, 1, 7, 45, 300)))  # clocks jump back, too
-        change = random_act(chance, handoffs, policies, number, now)
-        if change is None:
-            continue
-        before = handoffs.get(change.handoff.id)
-        for one, was in ((change.handoff, before), (change.successor, None)):
-            if one is not None:
-                if was is not None:
-                    counted[was.state] -= 1
-                counted[one.state] += 1
-                handoffs[one.id] = one
+    counted, created = dict.fromkeys(STATES, 0), 0
+    for number, change in played(STEPS, SEED):
+        for one in filter(None, (change.handoff, change.successor)):
+            if one.id in handoffs:
+                counted[handoffs[one.id].state] -= 1
+            counted[one.state] += 1
+            handoffs[one.id] = one
         created += sum(step.act == "created" for step in change.steps)
         assert created == len(handoffs) == sum(counted.values()), (SEED, number)
         assert not steps & {step.id for step in change.steps}, (SEED, number)
@@ -450,38 +421,3 @@ def test_where_nobody_is_left_it_is_said(policy: Policy) -> None:
         ("sol@x.eu: has left", "sam@x.eu: has left", "head@x.eu: has left"),
         fallback=True,
     )
-
-
-def random_act(
-    chance: random.Random, handoffs: dict[str, HandOff], policies: Mapping[int, Policy], number: int, now: datetime
-) -> Change | None:
-    """Something that somebody does; None where it was refused, or did nothing."""
-    if not handoffs or chance.random() < 0.2:
-        policy = policies[1 if number > STEPS / 2 else 0]
-        kind = chance.choice(list(policy.types))
-        change = create(started(type=kind, key=str(number), owner="mia@x.eu"), policy, now=now)
-        return None if change.handoff.id in handoffs else change
-    handoff = chance.choice(list(islice(reversed(handoffs.values()), 40)))
-    policy, who = policies[handoff.policy_version], chance.choice((handoff.assignee or "sol@x.eu", "sam@x.eu"))
-    acts = {
-        "assign": lambda: assign(handoff, policy, to=who, by="plait", now=now, fallback=chance.random() < 0.1),
-        "touch": lambda: touch(handoff, policy, by=who, now=now, automatic=chance.random() < 0.2),
-        "pause": lambda: pause(handoff, policy, by=who, why="waits", now=now),
-        "resume": lambda: resume(handoff, policy, by=who, now=now),
-        "accept": lambda: accept(handoff, policy, by=who, now=now),
-        "reject": lambda: reject(handoff, policy, by=who, reason=chance.choice(list(policy.reasons)), now=now),
-        "withdraw": lambda: withdraw(handoff, policy, by=who, now=now),
-        "expire": lambda: expire(handoff, policy, now=now, latest=policies[1]),
-        "escalate": lambda: escalations_due(handoff, policy, now=now),
-    }
-    act = chance.choice(list(acts))
-    may = allowed(handoff, max(now, handoff.changed_at + timedelta(microseconds=1)))
-    try:
-        change = acts[act]()
-    except NotAllowedNow:
-        assert act not in may or act in ("touch", "expire"), (SEED, number, act, may)
-        return None
-    except IncompleteAct:
-        return None
-    assert act in may or act == "escalate", (SEED, number, act, may)
-    return change if change.steps else None

@@ -26,6 +26,7 @@ REFUSED = {"lead.recycled": "nurture", "lead.disqualified": "disqualify"}
 WRITTEN = "%Y-%m-%d %H:%M:%S"
 WITHDRAWN, ONE_TEAM = "withdrawn", "one_team"
 HANDOFF = ["source", "number"]
+ENDS = ("accepted", "rejected", "expired")
 TEXTS = ("origin", "source", "number", "account", "type", "sender", "receiver", "sent_by", "assignee", "mode", "state",
          "reason", "target", "due", "touch_due", "answered", "touched", "currency")  # fmt: skip
 COLUMNS = {
@@ -56,73 +57,60 @@ def handoffs_of(facts: Facts, origin: Origin, crm_days: int | None) -> ir.Table:
 def from_desk(facts: Facts) -> ir.Table:
     """Give the hand-offs that were made in the desk, or loaded as such."""
     told = facts.of(*STEPS).filter(_.object_id.notnull()).rename(number="object_id")
-    told = told.select(
-        *HANDOFF, "id", "kind", "occurred_at", "occurred_on", "account", "owner", "text", "amount", "currency",
-        "quantity", "detail",
-    )  # fmt: skip
-    made = _nth(told.filter(_.kind == "handoff.created"), [_.occurred_at, _.id])
-    latest = _nth(told, [_.occurred_at.desc(), (_.kind == "handoff.created").cast("int8"), _.id.desc()])
-    refused = _nth(told.filter(_.kind == "handoff.rejected"), [_.occurred_at, _.id])
-    rows = (
-        made.mutate(
-            sender=said(_.detail, "sender").fill_null(UNKNOWN),
-            receiver=said(_.detail, "receiver").fill_null(UNKNOWN),
-            sent_by=said(_.detail, "by"),
-            completeness=_number(said(_.detail, "completeness")),
-            created_at=_.occurred_at,
-            type=_.text.fill_null(UNKNOWN),
-        )
-        .drop("kind", "id", "owner", "text", "quantity", "detail", "occurred_at")
-        .join(_ends(told), HANDOFF)
-        .join(
-            latest.select(
-                *HANDOFF,
-                assignee=latest.owner,
-                mode=said(latest.detail, "mode"),
-                due=said(latest.detail, "due"),
-                touch_due=said(latest.detail, "touch_due"),
-            ),
-            HANDOFF,
-        )
+    earlier = _.kind.cases(("handoff.created", 2), ("handoff.assigned", 1), else_=0)  # steps of one act, one instant
+    newest = [_.occurred_at.desc(), earlier, _.id.desc()]
+    told = told.mutate(
+        of_kind=ibis.row_number().over(group_by=[*HANDOFF, "kind"], order_by=[_.occurred_at, _.id]),
+        from_end=ibis.row_number().over(group_by=HANDOFF, order_by=newest),
     )
-    why = refused.select(*HANDOFF, reason=refused.text, target=said(refused.detail, "target"))
-    rows = rows.left_join(why, HANDOFF).drop("source_right", "number_right")
-    rejected = _.state == "rejected"
+    made, refused = ((told.of_kind == 0) & (told.kind == kind) for kind in ("handoff.created", "handoff.rejected"))
+    latest, answered = told.from_end == 0, told.kind.isin(("handoff.accepted", "handoff.rejected"))
+    assigned, touched = told.kind == "handoff.assigned", told.kind == "handoff.touched"
+    ends = {name: told.occurred_at.min(where=told.kind == f"handoff.{name}") for name in ENDS}
+    rows = told.group_by(HANDOFF).agg(
+        **ends,
+        **{name: told[name].max(where=made) for name in ("account", "occurred_on", "amount", "currency")},
+        created_at=told.occurred_at.max(where=made),
+        type=told.text.max(where=made),
+        made=told.detail.max(where=made),
+        assignee=told.owner.max(where=latest),
+        latest=told.detail.max(where=latest),
+        reason=told.text.max(where=refused),
+        refused=told.detail.max(where=refused),
+        touched_at=told.occurred_at.min(where=touched),
+        answered_in=told.quantity.min(where=answered),
+        assigned_in=told.quantity.min(where=assigned),
+        touched_in=told.quantity.min(where=touched),
+    )
+    return _ended(rows.filter(rows.created_at.notnull()))
+
+
+def _ended(rows: ir.Table) -> ir.Table:
+    """Say how each hand-off ended, if it did; the first end counts."""
+    ended_at = ibis.least(*(rows[name] for name in ENDS))
+    state = ibis.cases((ended_at.isnull(), "open"), *((rows[name] == ended_at, name) for name in ENDS))
+    answered_at = ibis.ifelse(state.isin(("accepted", "rejected")), ended_at, ibis.null("timestamp"))
+    nothing, rejected = ibis.null("string"), state == "rejected"
     return _shaped(
-        rows.mutate(
-            origin=ibis.literal(DESK),
-            reason=ibis.ifelse(rejected, _.reason, ibis.null("string")),
-            target=ibis.ifelse(rejected, _.target, ibis.null("string")),
-        )
-    )
-
-
-def _ends(told: ir.Table) -> ir.Table:
-    """Say how each hand-off ended, if it did, and how long its steps took; the first end counts."""
-    ends = told.group_by(HANDOFF).agg(
-        **{name: _.occurred_at.min(where=_.kind == f"handoff.{name}") for name in ("accepted", "rejected", "expired")},
-        touched_at=_.occurred_at.min(where=_.kind == "handoff.touched"),
-        answered_in=_.quantity.min(where=_.kind.isin(("handoff.accepted", "handoff.rejected"))),
-        assigned_in=_.quantity.min(where=_.kind == "handoff.assigned"),
-        touched_in=_.quantity.min(where=_.kind == "handoff.touched"),
-    )
-    ended = ends.mutate(ended_at=ibis.least(_.accepted, _.rejected, _.expired))
-    state = ibis.cases(
-        (ended.ended_at.isnull(), "open"),
-        (ended.accepted == ended.ended_at, "accepted"),
-        (ended.rejected == ended.ended_at, "rejected"),
-        else_="expired",
-    )
-    ended = ended.mutate(state=state).mutate(
-        answered_at=ibis.ifelse(_.state.isin(("accepted", "rejected")), _.ended_at, ibis.null("timestamp")),
-        touched=_.touched_at.strftime(WRITTEN),
-        system_minutes=_.assigned_in.cast("float64"),
-        human_minutes=_.touched_in.cast("float64"),
-        answer_minutes=_.answered_in.cast("float64"),
-    )
-    ended = ended.mutate(answered=_.answered_at.strftime(WRITTEN))
-    return ended.drop(
-        "accepted", "rejected", "expired", "touched_at", "answered_in", "assigned_in", "touched_in", "ended_at"
+        rows,
+        origin=ibis.literal(DESK),
+        type=rows.type.fill_null(UNKNOWN),
+        sender=said(rows.made, "sender").fill_null(UNKNOWN),
+        receiver=said(rows.made, "receiver").fill_null(UNKNOWN),
+        sent_by=said(rows.made, "by"),
+        completeness=_number(said(rows.made, "completeness")),
+        mode=said(rows.latest, "mode"),
+        due=said(rows.latest, "due"),
+        touch_due=said(rows.latest, "touch_due"),
+        state=state,
+        answered_at=answered_at,
+        answered=answered_at.strftime(WRITTEN),
+        touched=rows.touched_at.strftime(WRITTEN),
+        reason=ibis.ifelse(rejected, rows.reason, nothing),
+        target=ibis.ifelse(rejected, said(rows.refused, "target"), nothing),
+        answer_minutes=rows.answered_in,
+        system_minutes=rows.assigned_in,
+        human_minutes=rows.touched_in,
     )
 
 
@@ -146,7 +134,7 @@ def from_crm(facts: Facts, crm_days: int | None) -> ir.Table:
     first = [_.answered_at, _.answer_source, _.answer_id]
     found = found.mutate(turn=ibis.row_number().over(group_by=["source", "id"], order_by=first)).filter(_.turn == 0)
     rows = offered.left_join(found.drop("turn"), ["source", "id"]).drop("source_right", "id_right")
-    return _shaped(_judged(facts, rows, crm_days))
+    return _judged(facts, rows, crm_days)
 
 
 def _handed_over(facts: Facts, offered: ir.Table) -> ir.Table:
@@ -172,10 +160,10 @@ def _judged(facts: Facts, rows: ir.Table, crm_days: int | None) -> ir.Table:
     state = ibis.cases((late, "expired"), (rows.answer.isnull(), "open"), (taken, "accepted"), else_="rejected")
     rejected = state == "rejected"
     answered_at = ibis.ifelse(late, ibis.null("timestamp"), rows.answered_at)
-    nothing = {name: ibis.null("string") for name in ("sent_by", "mode", "touch_due", "touched")}
-    return rows.mutate(
-        **nothing,
-        **{name: ibis.null("float64") for name in COLUMNS if COLUMNS[name] == "float64"},
+    return _shaped(
+        rows,
+        **dict.fromkeys(("sent_by", "mode", "touch_due", "touched"), ibis.null("string")),
+        **dict.fromkeys((name for name in COLUMNS if COLUMNS[name] == "float64"), ibis.null("float64")),
         origin=ibis.literal(CRM),
         number=rows.id,
         type=ibis.literal("lead"),
@@ -192,15 +180,11 @@ def _judged(facts: Facts, rows: ir.Table, crm_days: int | None) -> ir.Table:
     )
 
 
-def _shaped(rows: ir.Table) -> ir.Table:
-    """Give the columns of every hand-off, in order."""
-    return rows.select(**{name: rows[name].cast(kind) for name, kind in COLUMNS.items()})
-
-
-def _nth(rows: ir.Table, order: list[ir.Deferred]) -> ir.Table:
-    """Give the first row of each hand-off in an order."""
-    turn = ibis.row_number().over(group_by=HANDOFF, order_by=order)
-    return rows.mutate(turn=turn).filter(_.turn == 0).drop("turn")
+def _shaped(rows: ir.Table, **said: ir.Value) -> ir.Table:
+    """Give the columns of every hand-off, in order; those that nothing is said of are there already."""
+    return rows.select(
+        **{name: (said[name] if name in said else rows[name]).cast(kind) for name, kind in COLUMNS.items()}
+    )
 
 
 def said(detail: ir.StringValue, name: str) -> ir.StringValue:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import ibis
 from ibis import _
 
-from plait.measure import Answer, Bounds, Caution, Day, Facts, measure
+from plait.measure import Answer, Bounds, Day, Facts, measure
 from plait.measures._cohort import UNKNOWN, during
 from plait.measures._handoffs import ONE_TEAM, Origin, cohort_of, handoffs_of, uncreated
 from plait.measures._money import alone, apart, in_one_currency, only, share
@@ -32,6 +32,7 @@ Limit = Annotated[int | None, Bounds(1, 365)]
         "overdue": "hand-offs",
         "acceptance": "share",
         "value_open": "money",
+        "without_value": "hand-offs",
         "answer_minutes": "minutes",
         "answer_days": "days",
         "system_delay": "minutes",
@@ -53,8 +54,8 @@ def handoffs(
     Hand-offs, by the local day on which they were made; `since` and `until` keep those made in [since, until).
     `withdrawn` are those of the rejected that the sender took back; `overdue` those of the open whose time to answer
     is over. `acceptance` = accepted / (accepted + rejected - withdrawn): expired ones are not the sender's fault and
-    are left out. `value_open` is the value at stake in open hand-offs. One that expired has a successor, which counts
-    as a hand-off of its own.
+    are left out. `value_open` is the value at stake in open hand-offs, to which the open ones `without_value` add
+    nothing. One that expired has a successor, which counts as a hand-off of its own.
 
     Medians: `answer_minutes` working minutes of the receiver's calendar from assignment to answer, pauses left out;
     `answer_days` all days from making to answer; `system_delay` all minutes from the reason to the assignment, before
@@ -83,6 +84,7 @@ def handoffs(
         withdrawn=_.withdrawn.sum().cast("int64"),
         overdue=_.overdue.sum().cast("int64"),
         value_open=_.money.sum(where=is_open),
+        without_value=(is_open & _.money.isnull()).sum().cast("int64"),
         answer_minutes=_.answer_minutes.median(),
         answer_days=_.answer_days.median(),
         system_delay=_.system_minutes.median(),
@@ -92,12 +94,8 @@ def handoffs(
     told = told.mutate(
         acceptance=share(_.accepted, _.accepted + _.rejected - _.withdrawn), value_open=only(_.value_open, _.currency)
     )
-    bare = rows.filter(is_open, _.money.isnull()).order_by("source", "number").select("number")
-    cautions = (
-        uncreated(facts, origin),
-        Caution(bare, "{n} open hand-offs have no value at stake ({some}): they add nothing to it."),
-        apart(rows.filter(is_open), "amounts are left empty where a row has several"),
-    )
+    valued = in_one_currency(facts, facts.of("handoff.created", "lead.mql"))
+    cautions = (uncreated(facts, origin), apart(valued, "amounts are left empty where a row has several"))
     return Answer(told.select(*handoffs.columns).order_by("cohort"), cautions)
 
 

@@ -27,7 +27,7 @@ refusals as (
 newest as (
     select source, object_id, owner, mode, due, touch_due from steps
     qualify row_number() over (
-        partition by source, object_id order by occurred_at desc, kind = 'handoff.created', id desc
+        partition by source, object_id order by occurred_at desc, kind = 'handoff.created', kind = 'handoff.assigned', id desc
     ) = 1
 ),
 touches as (

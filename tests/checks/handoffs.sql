@@ -24,7 +24,7 @@ refusals as (
 newest as (
     select source, object_id, mode, due from steps
     qualify row_number() over (
-        partition by source, object_id order by occurred_at desc, kind = 'handoff.created', id desc
+        partition by source, object_id order by occurred_at desc, kind = 'handoff.created', kind = 'handoff.assigned', id desc
     ) = 1
 ),
 times as (
@@ -93,7 +93,7 @@ select
     count(*), count_if(state = 'accepted'), count_if(state = 'rejected'), count_if(withdrawn),
     count_if(state = 'expired'), count_if(state = 'open'), count_if(state = 'open' and due < getvariable('as_of')),
     count_if(state = 'accepted') / nullif(count_if(state in ('accepted', 'rejected') and not withdrawn), 0),
-    sum(amount) filter (state = 'open'),
+    sum(amount) filter (state = 'open'), count_if(state = 'open' and amount is null),
     median(answer) filter (timed),
     median((epoch(ended_at) - epoch(made_at)) / 86400) filter (timed),
     median(system), median(human),
