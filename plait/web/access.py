@@ -19,6 +19,7 @@ SCOPES: Mapping[str, str] = {
     "numbers": gettext_noop("measures, their definitions and their tables"),
     "customers": gettext_noop("accounts and their stories"),
     "data": gettext_noop("sources and loads"),
+    "lifecycle": gettext_noop("hand-offs, and answers to those that you may answer"),
 }
 USE_NOTED_EVERY = timedelta(minutes=1)
 LONGEST_NAME = 80

@@ -149,12 +149,13 @@ def in_browser(request: HttpRequest) -> Reader | None:
 api = NinjaAPI(
     title="plait",
     version=__version__,
-    description="Measures, stories, sources and loads. Each operation says which scope a token needs.",
+    description="Measures, stories, sources, loads and hand-offs. Each operation says which scope a token needs.",
     docs_url=None,
     openapi_url=None,
     auth=[Bearer(), in_browser],
     urls_namespace="api",
 )
+WRITES: set[str] = set()  # the operations that change something, by the names of their addresses; they take POST
 FAULTY: dict[int, Any] = dict.fromkeys((400, 401, 403, 404), Faulty)
 
 
@@ -374,22 +375,27 @@ def nothing(request: HttpRequest, rest: str = "") -> HttpResponse:  # noqa: ARG0
     return _refuse(request, Http404)
 
 
-def _reading(view: View) -> View:
-    """Let a request through to the API's own way of knowing people; nothing but reading is answered."""
+def _through(view: View, method: str) -> View:
+    """Let a request through to the API's own way of knowing people; an address answers one method only."""
 
-    def read(request: HttpRequest, **named: object) -> HttpResponseBase:
-        if request.method != "GET":
-            said = gettext("The API only reads; use GET.")
-            return _fault(HTTPStatus.METHOD_NOT_ALLOWED, "only_reading", said)
+    def answered(request: HttpRequest, **named: object) -> HttpResponseBase:
+        if request.method != method:
+            reads = gettext("The API only reads; use GET.")
+            said = reads if method == "GET" else gettext("This address changes something; use POST.")
+            code = "only_reading" if method == "GET" else "only_writing"
+            return _fault(HTTPStatus.METHOD_NOT_ALLOWED, code, said)
         return view(request, **named)
 
-    read.csrf_exempt = True  # type: ignore[attr-defined]
-    return cast("View", login_not_required(read))
+    answered.csrf_exempt = True  # type: ignore[attr-defined]
+    return cast("View", login_not_required(answered))
 
 
 def addresses() -> list[URLPattern]:
     """Give the addresses of the API; whatever else lies below it is answered in its own shape."""
     patterns, *_names = api.urls
     mounted = [one for one in patterns if isinstance(one, URLPattern) and one.name != "api-root"]
-    told = [path(str(one.pattern), _reading(one.callback), name=f"api-{one.name}") for one in mounted]
+    told = [
+        path(str(one.pattern), _through(one.callback, "POST" if one.name in WRITES else "GET"), name=f"api-{one.name}")
+        for one in mounted
+    ]
     return [*told, path("<path:rest>", nothing, name="api-nothing")]

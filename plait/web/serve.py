@@ -37,6 +37,8 @@ def serve(home: Path, *, host: str, port: int, announce: Callable[[str], None]) 
     boot.prepare()
     from plait.web.people.models import User
 
+    if is_local(host):
+        os.environ.setdefault("PLAIT_ADDRESS", f"http://{host}:{port}")  # for links in mails of the worker
     announce(f"plait is at http://{host}:{port}/ - stop it with Ctrl+C")
     if not User.objects.exists():
         announce("nobody can log in yet; add somebody with: plait user add EMAIL --name NAME")

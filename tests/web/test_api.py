@@ -302,8 +302,9 @@ def test_each_parameter_says_what_it_takes(program: Callable[..., Client]) -> No
     paths = program("mara").get("/api/openapi.json").json()["paths"]
     untold = [
         (address, one["name"])
-        for address, told in paths.items()
-        for one in told["get"]["parameters"]
+        for address, methods in paths.items()
+        for told in methods.values()
+        for one in told["parameters"]
         if not one.get("description") and one["name"] != "name"
     ]
     assert untold == []

@@ -89,6 +89,15 @@ def give(row: HandOff, policy: Policy, *, owner: str | None = None, but: Collect
         transaction.on_commit(partial(mails.fell_back, row))
 
 
+def row_of(number: str, *, locked: bool = False) -> HandOff:
+    """Give the row of a hand-off; `locked` keeps others from it until the end of the transaction."""
+    row = (HandOff.objects.select_for_update() if locked else HandOff.objects).filter(pk=number).first()
+    if row is None:
+        says = "there is no hand-off {number}; `plait handoff list` and the inbox show those that there are."
+        raise UnknownHandOff(Said(says, number=number))
+    return row
+
+
 def do(number: str, doing: Doing, *, actor: User | None, elsewhere: bool = False) -> Done:
     """Do something with a hand-off, alone; one whose time is over is let expire before that is said.
 
@@ -173,11 +182,7 @@ def _answer(doing: Doing) -> Doing:
 
 def _do(number: str, doing: Doing, actor: User | None, *, elsewhere: bool = False) -> Done:
     with transaction.atomic():
-        row = HandOff.objects.select_for_update().filter(pk=number).first()
-        if row is None:
-            raise UnknownHandOff(
-                Said("there is no hand-off {number}; the inbox lists those that you may see.", number=number)
-            )
+        row = row_of(number, locked=True)
         handoff, policy, before = rows.handoff_of(row), policy_of(row.policy_version), row.state
         change = doing(handoff, policy, _now(handoff))
         own = [step for step in change.steps if step.handoff == row.pk]

@@ -18,7 +18,7 @@ from plait.settings import read_settings
 from plait.web import formats, words
 from plait.web.handoffs import colleagues, permits
 from plait.web.handoffs.models import HandOff
-from plait.web.handoffs.policies import policy_of
+from plait.web.handoffs.policies import newest, policy_of
 from plait.web.handoffs.rows import handoff_of, heard
 from plait.web.handoffs.waiting import Waiting, left
 from plait.web.people.models import User
@@ -81,8 +81,17 @@ def local(instant: datetime | None, zone: ZoneInfo) -> datetime | None:
 
 def title_of(row: HandOff) -> str:
     """Give the title of a hand-off's type, in the reader's language where it is ours."""
-    known = policy_of(row.policy_version).types.get(row.type)
-    return gettext(known.title) if known and known.title else words.label(row.type)
+    return _type_title(policy_of(row.policy_version), row.type)
+
+
+def type_title(name: str) -> str:
+    """Give the title of a type by the policy that holds now."""
+    return _type_title(newest(), name)
+
+
+def _type_title(policy: Policy, name: str) -> str:
+    known = policy.types.get(name)
+    return gettext(known.title) if known and known.title else words.label(name)
 
 
 def reasons_of(policy: Policy) -> list[tuple[str, str, str]]:
@@ -101,6 +110,12 @@ def becomes(reason: Reason) -> str:
 
 def _title(reason: Reason) -> str:
     return gettext(reason.title) if reason.title else words.label(reason.code)
+
+
+def reason_title(code: str) -> str:
+    """Give the title of a reason by the policy that holds now; a text from the CRM stays as it is."""
+    known = newest().reasons.get(code)
+    return _title(known) if known else code
 
 
 def reason_said(row: HandOff) -> str:

@@ -78,7 +78,7 @@ def read_wanted(query: QueryDict, user: User, policy: Policy) -> Wanted:
         type=_one_of("type", str(query.get("type") or ""), ["", *policy.types]),
         overdue=query.get("overdue") == "yes",
         search=str(query.get("q") or "").strip()[:100],
-        after=_cursor(str(query.get("after") or "")),
+        after=cursor(str(query.get("after") or "")),
     )
 
 
@@ -91,10 +91,15 @@ def found(user: User, wanted: Wanted, now: datetime) -> Rows:
         rows = rows.filter(due_at__lt=now, order_at__lt=now)
     for word in fold(wanted.search).split():
         rows = rows.filter(folded__contains=word)
+    return ordered(rows, wanted)
+
+
+def ordered(rows: Rows, wanted: Wanted) -> Rows:
+    """Put what is due first on top; of what is answered, what was answered last."""
     return rows.order_by("order_at", "id") if wanted.state == OPEN else rows.order_by("-order_at", "-id")
 
 
-def page(rows: Rows, wanted: Wanted) -> tuple[list[HandOff], str]:
+def page(rows: Rows, wanted: Wanted, most: int = PAGE) -> tuple[list[HandOff], str]:
     """Give a page of them, and where the next one begins; empty at the end."""
     if wanted.after is not None:
         at, number = wanted.after
@@ -102,9 +107,9 @@ def page(rows: Rows, wanted: Wanted) -> tuple[list[HandOff], str]:
             rows = rows.filter(order_at__gte=at).exclude(order_at=at, id__lte=number)
         else:
             rows = rows.filter(order_at__lte=at).exclude(order_at=at, id__gte=number)
-    some = list(rows[: PAGE + 1])
-    last = some[PAGE - 1] if len(some) > PAGE else None
-    return some[:PAGE], f"{last.order_at.isoformat()}~{last.pk}" if last else ""
+    some = list(rows[: most + 1])
+    last = some[most - 1] if len(some) > most else None
+    return some[:most], f"{last.order_at.isoformat()}~{last.pk}" if last else ""
 
 
 def counted(user: User, now: datetime) -> Mapping[str, int]:
@@ -134,11 +139,8 @@ def left(row: HandOff, now: datetime) -> timedelta | None:
     return -max(calendar.worked(row.due_at, now), timedelta(minutes=1))
 
 
-def _count(rows: Rows) -> int:
-    return rows.order_by().values("pk")[:MOST].count()
-
-
-def _cursor(text: str) -> tuple[datetime, str] | None:
+def cursor(text: str) -> tuple[datetime, str] | None:
+    """Read where a page begins: after the row of this instant and id."""
     if not text:
         return None
     at, _, number = text.partition("~")
@@ -150,6 +152,10 @@ def _cursor(text: str) -> tuple[datetime, str] | None:
         said = gettext("%(name)s cannot be %(value)r; begin at the first page.")
         raise BadState(said % {"name": "after", "value": text})
     return instant, number
+
+
+def _count(rows: Rows) -> int:
+    return rows.order_by().values("pk")[:MOST].count()
 
 
 def _one_of(name: str, value: str, allowed: list[str] | tuple[str, ...]) -> str:

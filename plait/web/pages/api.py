@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.urls import include, path
 from django.utils.translation import gettext as _
 
-from plait.web import api
+from plait.web import api, handoff_api
 from plait.web.access import SCOPES, Reader
 from plait.web.reader import user_of
 from plait.web.register import programs
@@ -26,13 +26,17 @@ def page(request: HttpRequest) -> HttpResponse:
 def _groups() -> list[tuple[str, list[dict[str, object]]]]:
     """Give the operations by the scope that they need."""
     groups: dict[str, list[dict[str, object]]] = {scope: [] for scope in SCOPES}
-    for address, methods in api.described_api()["paths"].items():
-        told = methods["get"]
+    operations = [
+        (address, method, told)
+        for address, methods in api.described_api()["paths"].items()
+        for method, told in methods.items()
+    ]
+    for address, method, told in operations:
         first = " ".join(told["description"].split("\n\n")[0].split())
-        parameters = [_parameter(one) for one in told["parameters"]]
         groups[told["tags"][0]].append(
-            {"address": address, "id": told["operationId"], "means": _(first), "parameters": parameters}
-        )
+            {"address": address if method == "get" else f"{method.upper()} {address}", "id": told["operationId"],
+             "means": _(first), "parameters": [_parameter(one) for one in told["parameters"]]}
+        )  # fmt: skip
     return list(groups.items())
 
 
@@ -50,6 +54,7 @@ def _written(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
 
 
+assert handoff_api.SCOPE in SCOPES  # noqa: S101 - it has told its operations before the addresses are given
 URLS = [
     path("api/", page, name="api"),
     path("api/measures/<slug:name>/sign", programs.sign, name="api-definition-sign"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
@@ -16,16 +17,17 @@ from django.views.decorators.http import require_POST
 from plait import desk
 from plait.failure import Misused, Unfit
 from plait.measure import Cell
-from plait.web import words
+from plait.web import directory, words
 from plait.web.blocks import cell_text
 from plait.web.handoffs import accounts, acts, card, clock, colleagues, history, permits, shown
 from plait.web.handoffs.models import HandOff
-from plait.web.handoffs.policies import policy_of
+from plait.web.handoffs.policies import newest, policy_of
 from plait.web.people.models import User
 from plait.web.people.rights import may, permit
 from plait.web.reader import answer, results, user_of
 from plait.web.results import Ask
 
+MOST = 20  # hand-offs of an account that its page shows
 SCORE = "lead_score"  # a measure that a firm may have: its row of the account is part of the card
 SAYS: Mapping[str, str] = {
     "accept": gettext_noop("%(name)s is yours."),
@@ -95,6 +97,17 @@ def score(request: HttpRequest, number: str) -> HttpResponse:
     return render(request, "parts/handoff_score.html", {"rows": rows})
 
 
+def of_account(request: HttpRequest, number: str) -> HttpResponse:
+    """List an account's hand-offs, for the page of its story."""
+    user, now = user_of(request), clock.present()
+    permit(user, "lifecycle.see")
+    known_by = dict(directory.keys().get(number, []))
+    rows = HandOff.objects.filter(Q(account=number) | Q(keys__in=[{name: key} for name, key in known_by.items()]))
+    shown_rows = shown.rows_shown(list(rows.order_by("-created_at")[:MOST]), user, now)
+    sends = bool(permits.types_of(user, newest()))
+    return render(request, "parts/account_handoffs.html", {"shown": shown_rows, "number": number, "sends": sends})
+
+
 def _cell(name: str, value: Cell, unit: str) -> tuple[str, str]:
     return words.label(name), cell_text(value, unit, None)
 
@@ -125,6 +138,7 @@ def _given(given: Mapping[str, str], name: str) -> str:
 
 
 URLS = [
+    path("accounts/<slug:number>/handoffs/", of_account, name="account_handoffs"),
     path("handoffs/<slug:number>/", handoff, name="handoff"),
     path("handoffs/<slug:number>/score/", score, name="handoff_score"),
     path("handoffs/<slug:number>/<slug:act>/", act, name="handoff_act"),

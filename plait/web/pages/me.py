@@ -20,10 +20,11 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from plait.web.handoffs import digests
 from plait.web.people.care import end_session
 from plait.web.people.forms import AccountForm
 from plait.web.people.models import User, record
-from plait.web.people.rights import AREAS
+from plait.web.people.rights import AREAS, may, permit
 from plait.web.reader import user_of
 
 
@@ -41,7 +42,8 @@ def me(request: HttpRequest) -> HttpResponse:
         "title": _("My account"), "form": form, "roles": user.roles.order_by("title"),
         "levels": [(area, levels[area]) for area in AREAS if area in levels],
         "second_factor": is_mfa_enabled(user), "sessions": UserSession.objects.filter(user=user).count(),
-        "tokens_part": _part("parts/tokens.html"),
+        "tokens_part": _part("parts/tokens.html"), "digest": digests.wanted(user),
+        "has_inbox": may(user, "lifecycle.work").allowed,
     }  # fmt: skip
     return render(request, "pages/me.html", context, status=400 if form.errors else 200)
 
@@ -93,8 +95,19 @@ def language(request: HttpRequest) -> HttpResponse:
     return response
 
 
+@require_POST
+def digest(request: HttpRequest) -> HttpResponse:
+    """Switch the mail of the morning on or off."""
+    user, wanted = user_of(request), request.POST.get("digest") == "yes"
+    permit(user, "lifecycle.work")
+    digests.want(user, wanted=wanted)
+    messages.success(request, _("You get it each working morning.") if wanted else _("You get it no more."))
+    return redirect("me")
+
+
 URLS = [
     path("me/", me, name="me"),
+    path("me/digest/", digest, name="digest"),
     path("me/sessions/<int:number>/end/", end, name="end_session"),
     path("language/", language, name="language"),
 ]
