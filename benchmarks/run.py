@@ -66,7 +66,7 @@ from range({rows}) as t(i)
 def main() -> None:
     parts: dict[str, Callable[[argparse.Namespace], str]] = {
         "load": load, "rebuild": rebuild, "measures": measures, "start": start, "desk": desk,
-        "collector": collector, "links": links, "paths": paths, "value": value,
+        "collector": collector, "links": links, "paths": paths, "value": value, "ledger": ledger,
     }  # fmt: skip
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("parts", nargs="*", choices=[*parts, []], help="which parts (all)")
@@ -192,6 +192,12 @@ def paths(given: argparse.Namespace) -> str:
 
 def value(given: argparse.Namespace) -> str:
     import value as bench
+
+    return bench.measure(given.work)
+
+
+def ledger(given: argparse.Namespace) -> str:
+    import ledger as bench
 
     return bench.measure(given.work)
 
