@@ -19,6 +19,7 @@ from plait.facts import CURRENCIES, nearest
 from plait.failure import Said, Unfit
 from plait.measure import Measure, Table, known_measure, registry
 from plait.measures import load_measures
+from plait.points import kept as scoring
 from plait.points.kept import FOLDER as SCORES
 from plait.settings import FILE, BadSettings, Settings, read_settings, write_settings
 from plait.stages import Version, keep_version, read_versions
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from plait.facts import Fact
+    from plait.points.rules import Kept
     from plait.sources.mapping import Control
     from plait.sources.mapping import Mapping as SourceMapping
     from plait.sources.staging import StagedFile, Staging
@@ -386,6 +388,13 @@ def _adoptions(home: Path, now: datetime) -> Iterator[Fact]:
             owner=version.by,
             text=f"stage rules, version {version.number}: {version.why}",
         )
+
+
+def adopt_scores(home: Path, text: str, *, by: str, why: str, now: datetime) -> Kept:
+    """Put score rules in force and tell it as a fact; rules that are unfit or change nothing are refused."""
+    kept = scoring.adopt(home, text, by=by, why=why, at=now)
+    add(home, scoring.told(home, read_settings(home), now), name="scores", now=now)
+    return kept
 
 
 def rebuild(home: Path) -> int:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plait import __version__
+from plait.cli.chance_file import score
+from plait.cli.handoffs import handoff
 from plait.cli.lifecycle import lifecycle
 from plait.cli.links import code, link
 from plait.cli.live import collect, source
@@ -25,6 +27,7 @@ from plait.cli.people import user
 from plait.cli.plainly import JSON, Misuse, Refusal, now, plainly
 from plait.cli.process import process
 from plait.cli.register import register
+from plait.cli.scores import scores
 from plait.cli.value import value
 
 if TYPE_CHECKING:
@@ -374,7 +377,7 @@ def _progress(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None
         yield report
 
 
-for command in (code, collect, lifecycle, link, paths, register, process, source, user, value):
+for command in (handoff, code, collect, lifecycle, link, paths, register, process, score, scores, source, user, value):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 from plait.delta import locked, write_durably
+from plait.facts import Fact
 from plait.failure import Said, Unfit
 from plait.points.reading import BadRules, read_rules
 from plait.points.rules import Kept, Rules, Scoring
+from plait.settings import Settings
 
 FOLDER, ACTIVE, MODELS = "scores", "active.json", "model-*.json"
 
@@ -63,6 +65,9 @@ def adopt(home: Path, text: str, *, by: str, why: str, at: datetime) -> Kept:
         raise BadRules([Said("Say who adopts the rules and why; {name} is empty.", name=name) for name in missing])
     folder = home / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
+    newest = read_scoring(home)
+    if newest.versions[max(newest.versions)].text.strip() == text.strip():
+        raise BadRules([Said("These are the rules in force; there is nothing to adopt.")])
     with locked(home / "locks" / ".scores"):
         number = max((int(path.stem) for path in folder.glob("[0-9]*.toml")), default=0) + 1
         rules = read_rules(text, number)
@@ -70,6 +75,17 @@ def adopt(home: Path, text: str, *, by: str, why: str, at: datetime) -> Kept:
         write_durably(folder / f"{number:04}.json", json.dumps(told))  # first: a version is there when its rules are
         write_durably(folder / f"{number:04}.toml", text)
     return Kept(rules, text, by, at, why)
+
+
+def told(home: Path, settings: Settings, now: datetime) -> Iterator[Fact]:
+    """Give the fact of every version of the rules, dated as people act in the home; told again it is the same fact."""
+    for number, one in sorted(read_scoring(home).versions.items()):
+        if one.at is not None:
+            yield Fact(
+                source="desk", id=f"score-rules-{number}", kind="lifecycle.changed",
+                occurred_at=settings.present(one.at).replace(tzinfo=UTC), recorded_at=now, owner=one.by,
+                text=f"score rules, version {number}: {one.why}",
+            )  # fmt: skip
 
 
 def keep_model(home: Path, told: Mapping[str, object]) -> int:
