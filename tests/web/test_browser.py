@@ -178,6 +178,35 @@ def test_the_story_of_an_account_is_told_and_filtered(desk: tuple[str, str], see
     assert seen.faults == []
 
 
+def test_a_definition_needs_both_signatures_and_the_board_says_so(desk: tuple[str, str], opened: Browser) -> None:
+    """Two browsers: Sol proposes another look-back for the pipeline and signs for sales, Fin signs for finance."""
+    address, password = desk
+    sol, fin = (opened.new_context(locale="en").new_page() for _ in range(2))
+    for page, who in ((sol, "sol"), (fin, "fin")):
+        log_in(page, address, f"{who}@demo.example", password)
+        page.on("dialog", lambda asked: asked.accept())
+    sol.goto(f"{address}/boards/sales/")
+    block = sol.locator(".block:has(h2:has-text('Open pipeline by owner'))")
+    block.wait_for()
+    assert block.locator(".agreed").inner_text() == "unsigned"
+    sol.goto(f"{address}/register/pipeline/")
+    sol.fill("#o-trailing_days", "180")
+    sol.fill("#reason", "A year ago we sold other things.")
+    sol.click("form[action$='/propose/'] button")
+    sol.click("form[action$='/sign/'] button")
+    sol.wait_for_selector(".signing .signed")
+    assert sol.locator("form[action$='/sign/']").count() == 0, "alone nobody can go on"
+
+    fin.goto(f"{address}/register/pipeline/")
+    fin.click("form[action$='/sign/'] button")
+    fin.wait_for_selector(".note-success")
+    sol.goto(f"{address}/boards/sales/")
+    block.wait_for()
+    assert block.locator(".agreed").count() == 0
+    for page in (sol, fin):
+        page.context.close()
+
+
 @pytest.mark.real_data
 @pytest.mark.skipif(not OLIST.exists(), reason="the public data sets are not beside the checkout")
 def test_exports_are_brought_in_the_browser(desk: tuple[str, str], opened: Browser) -> None:
