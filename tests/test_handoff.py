@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from handing import CARD, MONDAY, at, played, started
+from handing import CARD, MONDAY, at, played, started, two_policies
 
 from plait import desk
 from plait.failure import Unfit
@@ -42,6 +42,9 @@ from plait.handoff.state import (
 
 STEPS = int(os.environ.get("PLAIT_HANDOFF_STEPS", "1500"))
 SEED = int(os.environ.get("PLAIT_SEED", "6"))
+
+
+JOINED = MONDAY + timedelta(days=63)
 
 
 @pytest.fixture
@@ -134,6 +137,19 @@ def test_a_rerouted_hand_off_opens_a_successor(policy: Policy) -> None:
     assert (change.successor.assignee, change.successor.value) == (None, Decimal(12000))
 
 
+@pytest.mark.parametrize("act", ["expire", "reroute"])
+def test_what_nobody_answered_is_not_buried_when_two_departments_become_one_team(policy: Policy, act: str) -> None:
+    """Sol did not answer, or must not have it: the successor waits for somebody, and both sides are told."""
+    joined, handoff = two_policies()[1], made(policy, JOINED)
+    change = (
+        expire(handoff, policy, now=JOINED + timedelta(days=2), latest=joined)
+        if act == "expire"
+        else reject(handoff, policy, by="sol@x.eu", reason="wrong_person", now=JOINED, latest=joined)
+    )
+    assert change.successor is not None
+    assert (change.successor.state, change.successor.mode, change.successor.assignee) == ("open", "joint", None)
+
+
 def test_nobody_is_unreachable_whom_nobody_tried_to_reach(policy: Policy) -> None:
     handoff = made(policy)
     for hour in range(10, 14):
@@ -202,6 +218,7 @@ def test_order_stays_right_when_the_clock_jumps_back(policy: Policy) -> None:
         ({"currency": None}, "needs its currency"),
         ({"currency": "EURO"}, "needs its currency"),
         ({"value": Decimal(-1)}, "the value at stake is -1; give 0 or more"),
+        ({"value": Decimal("1e14")}, "below 100000000000000"),
         ({"captured_at": datetime(2026, 11, 23, 9)}, "has no time zone"),  # noqa: DTZ001 - that is what is refused
         ({"type": "leads"}, "no type of hand-off 'leads'; did you mean 'lead'"),
     ],

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from plait.facts import CURRENCIES
 from plait.failure import Said
@@ -45,6 +46,8 @@ __all__ = [
     "assign", "balance", "create", "escalations", "escalations_due", "expire", "facts_of", "handoff_id", "pause",
     "reject", "resume", "touch", "withdraw",
 ]  # fmt: skip
+
+MOST = Decimal(10) ** 14  # what a fact's amount can hold
 
 
 def create(start: Start, policy: Policy, *, now: datetime) -> Change:
@@ -124,8 +127,20 @@ def accept(handoff: HandOff, policy: Policy, *, by: str, now: datetime, note: st
     return Change(done, (*steps, step_of(done, "accepted", at, by, note=note, minutes=minutes)))
 
 
-def reject(handoff: HandOff, policy: Policy, *, by: str, reason: str, now: datetime, note: str = "") -> Change:
-    """Refuse a hand-off with one of the policy's reasons; a rerouted one opens a successor for somebody else."""
+def reject(
+    handoff: HandOff,
+    policy: Policy,
+    *,
+    by: str,
+    reason: str,
+    now: datetime,
+    note: str = "",
+    latest: Policy | None = None,
+) -> Change:
+    """Refuse a hand-off with one of the policy's reasons; a rerouted one opens a successor for somebody else.
+
+    `latest` is the policy that the successor is made under, the hand-off's own when none is given.
+    """
     at = _judged(handoff, policy, now, "reject")
     if not reason.strip() or reason == TAKEN_BACK:
         codes = ", ".join(code for code in policy.reasons if code != TAKEN_BACK)
@@ -136,7 +151,8 @@ def reject(handoff: HandOff, policy: Policy, *, by: str, reason: str, now: datet
     if change.handoff.recycle_to != REROUTE:
         return change
     because = Said("{by} rerouted it: {reason}.", by=by, reason=policy.reason(reason).title)
-    follows = _make(_successor_of(handoff, at), policy, at, previous=handoff.id, because=because)
+    under = latest if latest and handoff.type in latest.types else policy
+    follows = _make(_successor_of(handoff, at), under, at, previous=handoff.id, because=because)
     return Change(change.handoff, change.steps + follows.steps, follows.handoff)
 
 
@@ -200,14 +216,19 @@ def _make(
     start: Start, policy: Policy, now: datetime, *, previous: str | None = None, because: str = "",
     fallback: str | None = None,
 ) -> Change:  # fmt: skip
-    """Make a hand-off; `fallback` is the colleague of the fallback, empty where the policy names none."""
+    """Make a hand-off; `fallback` is the colleague of the fallback, empty where the policy names none.
+
+    A successor waits for an answer within one team, too: whoever had it before did not answer or must not have it.
+    """
     kind = policy.type(start.type)
     _check_start(start)
     now = _aware(now)
+    mode = policy.mode(kind.sender, kind.receiver, now)
     made = HandOff(
         id=handoff_id(start.type, start.account, start.key), type=start.type, account=start.account,
         person=start.person, sender=kind.sender, receiver=kind.receiver,
-        mode=policy.mode(kind.sender, kind.receiver, now), sent_by=start.sent_by, fallback_used=fallback is not None,
+        mode=JOINT if previous and mode == ONE_TEAM else mode,
+        sent_by=start.sent_by, fallback_used=fallback is not None,
         because=because, captured_at=min(_aware(start.captured_at), now), created_at=now, changed_at=now,
         policy_version=policy.version, value=start.value, currency=start.currency, previous=previous,
         context=dict(start.context), completeness=_completeness(start.context, kind), note=start.note,
@@ -306,8 +327,10 @@ def _check_start(start: Start) -> None:
         raise IncompleteAct(Said("a hand-off needs {missing}; fill them in.", missing=", ".join(missing)))
     if (start.value is None) != (start.currency is None) or (start.currency or "EUR") not in CURRENCIES:
         raise IncompleteAct(Said("a value at stake needs its currency; give both, such as 12000 and EUR, or neither."))
-    if start.value is not None and not (start.value.is_finite() and start.value >= 0):
-        raise IncompleteAct(Said("the value at stake is {value}; give 0 or more, or none.", value=start.value))
+    if start.value is not None and not (start.value.is_finite() and 0 <= start.value < MOST):
+        raise IncompleteAct(
+            Said("the value at stake is {value}; give 0 or more, below {most}, or none.", value=start.value, most=MOST)
+        )
 
 
 def _check_attempts(handoff: HandOff, kind: HandOffType, at: datetime) -> None:
