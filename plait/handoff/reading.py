@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from datetime import time as clock
 from decimal import Decimal
 from functools import lru_cache
 from itertools import pairwise
+from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
 from plait.facts import DEPARTMENTS, KINDS, nearest
@@ -47,7 +49,7 @@ def read_terms(text: str, zone: str) -> Terms:
         raise BadPolicy([Problem("file", Said("more than {most} letters; a policy is short.", most=LONGEST))])
     try:
         stated = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         says = Said("no valid TOML: {error}. Correct the line that it names.", error=str(error))
         raise BadPolicy([Problem("file", says)]) from error
     reading = Reading(zone)
@@ -198,7 +200,7 @@ class Reading:
         if not to:
             self._say(where, "it leads to nobody; write at least one colleague's address in `to`.")
         least = told.get("at_least")
-        if least is not None and (isinstance(least, bool) or not isinstance(least, int | Decimal) or least < 0):
+        if least is not None and not (_is_number(least) and least >= 0):
             self._say(where, "at_least is {given!r}; write an amount of 0 or more.", given=least)
             least = None
         conditions = self._table(told.get("where"), f"{where}.where")
@@ -285,7 +287,7 @@ class Reading:
     def _share(self, told: object, where: str) -> float | None:
         if told is None:
             return None
-        if isinstance(told, int | Decimal) and not isinstance(told, bool) and 0 <= told <= 1:
+        if _is_number(told) and 0 <= told <= 1:
             return float(told)
         self._say(where, "{given!r} is no share; write a number from 0 to 1, such as 0.75.", given=told)
         return None
@@ -333,10 +335,16 @@ class Reading:
 
     def _instant(self, told: object, where: str) -> datetime:
         """Read an instant with its zone, or a day, which begins at midnight in the home's zone."""
-        if isinstance(told, datetime) and told.tzinfo is not None:
-            return told.astimezone(UTC)
-        if type(told) is date:
-            return datetime.combine(told, clock(), ZoneInfo(self.zone)).astimezone(UTC)
+        with suppress(OverflowError):  # the first and the last day there are have no midnight everywhere
+            if isinstance(told, datetime) and told.tzinfo is not None:
+                return told.astimezone(UTC)
+            if type(told) is date:
+                return datetime.combine(told, clock(), ZoneInfo(self.zone)).astimezone(UTC)
         self._say(where, "{given!r} is no instant; write a day such as 2026-11-01, or 2026-11-01T09:00:00Z.",
                   given=str(told))  # fmt: skip
         return datetime(1970, 1, 2, tzinfo=UTC)
+
+
+def _is_number(told: object) -> TypeGuard[int | Decimal]:
+    """Tell whether something is a number to reckon with: TOML knows truth, infinity and "not a number" too."""
+    return isinstance(told, int | Decimal) and not isinstance(told, bool) and Decimal(told).is_finite()
