@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plait import __version__
+from plait.cli.benchmarks import benchmarks
 from plait.cli.chance_file import score
 from plait.cli.handoffs import handoff
 from plait.cli.lifecycle import lifecycle
@@ -377,7 +378,22 @@ def _progress(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None
         yield report
 
 
-for command in (handoff, code, collect, lifecycle, link, paths, register, process, score, scores, source, user, value):
+for command in (
+    benchmarks,
+    handoff,
+    code,
+    collect,
+    lifecycle,
+    link,
+    paths,
+    register,
+    process,
+    score,
+    scores,
+    source,
+    user,
+    value,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

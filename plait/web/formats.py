@@ -55,6 +55,11 @@ def shown(cell: Cell, unit: str, currency: str | None = None, *, compact: bool =
     return str(format_decimal(cell, locale=locale()))
 
 
+def plain(number: Decimal) -> str:
+    """Give a number with the digits that it has, as people write it."""
+    return str(format_decimal(number.normalize(), locale=locale(), decimal_quantization=False))
+
+
 def money(amount: Decimal, currency: str | None, *, compact: bool = False) -> str:
     """Give money with its currency; an unknown currency is none."""
     if not currency or len(currency) != len("EUR"):

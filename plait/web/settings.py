@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "plait.web.collector",
     "plait.web.handoffs",
     "plait.web.register",
+    "plait.web.benchmarks",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -29,9 +29,11 @@ CHANGES = {  # addresses to which a form is sent, inside a transaction that is u
     "live_origins", "live_quota", "live_mapping", "live_replay",
     "definition_propose", "definition_sign", "definition_withdraw", "api-definition-sign",
     "new_goal", "goal", "end_goal",
+    "score_rules", "score_model",
     "partner_links", "partner_link_end", "partner_codes", "partner_code_end", "cracks_assign", "cracks_plan",
+    "benchmarks_opinion",
     "handoff_new", "handoff_act", "handoff_rules", "handoff_away", "digest", "api-handoff-accept", "api-handoff-reject",
-    "api-handoff-touch",
+    "api-handoff-touch", "stages",
 }  # fmt: skip
 Examples = Mapping[str, dict[str, Any]]
 
@@ -57,10 +59,10 @@ def examples_of(mara: User, ida: User) -> Examples:
         "definition": {"name": "win_rate"}, "definition_propose": {"name": "win_rate"},
         "definition_same": {"name": "win_rate"}, "api-definition-sign": {"name": "win_rate"},
         "definition_sign": definition, "definition_withdraw": definition, "definition_numbers": definition,
-        "account": {"number": account}, "account_joins": {"number": account}, "api-measure": {"name": "win_rate"},
+        "account": {"number": account}, "account_joins": {"number": account}, "account_stages": {"number": account}, "stages_text": {"number": 0}, "api-measure": {"name": "win_rate"},
         "api-table": {"name": "win_rate"}, "api-story": {"account": account}, "api-nothing": {"rest": "nothing"},
-        "attribution_panel": {"name": "models"}, "value_panel": {"name": "origins"},
-        "process_panel": {"name": "steps"},
+        "score": {"number": account}, "attribution_panel": {"name": "models"}, "value_panel": {"name": "origins"},
+        "process_panel": {"name": "steps"}, "benchmarks_panel": {"name": "check"},
         "board": {"name": "sales"}, "block": {"name": "sales", "number": 0}, "invite_again": {"number": invited.pk},
         "withdraw_invitation": {"number": invited.pk}, "invitation": {"secret": "no-such-secret"},
         "job": {"number": job.pk}, "job_progress": {"number": job.pk}, "job_cancel": {"number": job.pk},
