@@ -68,10 +68,10 @@ class _Adopted:
     zone: str
 
 
-def check_policy(text: str) -> tuple[Problem, ...]:
-    """Give all problems that a text has as a policy; none when it can be adopted."""
+def check_policy(text: str, zone: str = "UTC") -> tuple[Problem, ...]:
+    """Give all problems that a text has as a policy of a home in this zone; none when it can be adopted."""
     try:
-        read_terms(text, "UTC")
+        read_terms(text, zone)
     except BadPolicy as error:
         return error.problems
     return ()
@@ -104,13 +104,14 @@ def adopt_policy(home: Path, text: str, *, by: str, why: str, now: datetime) -> 
     """Make a text the home's newest policy, durably; with problems it is refused, naming all of them (`BadPolicy`)."""
     missing = [Problem(name, Said("nobody is named; say who adopts it and why.")) for name, said in
                (("by", by), ("why", why)) if not said.strip()]  # fmt: skip
-    problems = [*missing, *check_policy(text)]
+    zone = read_settings(home).zone
+    problems = [*missing, *check_policy(text, zone)]
     if problems:
         raise BadPolicy(problems)
     folder = home / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     sync(home)
-    beside = _Adopted(by.strip(), why.strip(), now.astimezone(UTC).isoformat(), read_settings(home).zone)
+    beside = _Adopted(by.strip(), why.strip(), now.astimezone(UTC).isoformat(), zone)
     with locked(home / "locks" / ".handoffs"):
         version = _versions(home)[-1] + 1
         path = folder / f"{version:04d}.toml"
