@@ -102,7 +102,7 @@ def policies(home: Path) -> Mapping[int, Policy]:
 
 def adopt_policy(home: Path, text: str, *, by: str, why: str, now: datetime) -> Policy:
     """Make a text the home's newest policy, durably; with problems it is refused, naming all of them (`BadPolicy`)."""
-    missing = [Problem(name, Said("nobody is named; say who adopts it and why.")) for name, said in
+    missing = [Problem(name, Said("it is empty; say who adopts the policy, and why.")) for name, said in
                (("by", by), ("why", why)) if not said.strip()]  # fmt: skip
     zone = read_settings(home).zone
     problems = [*missing, *check_policy(text, zone)]
