@@ -15,6 +15,8 @@ FEWEST = 5  # colleagues from which a mean is shown: fewer would tell who was ra
 
 @measure(
     owner="hr",
+    parent="revenue",
+    proxy=True,
     grain="skill",
     columns={"skill": "text", "people": "people", "mean": "points", "high": "people", "last_on": "day"},
 )

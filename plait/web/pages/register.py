@@ -44,6 +44,8 @@ SORTS = {
     "proxy": gettext_noop("proxy"),
 }  # fmt: skip
 
+DEEPEST = 6  # steps by which a measure is set in below those that it helps to explain
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -279,7 +281,11 @@ def _tree(entries: list[Entry]) -> list[Entry]:
 
     def below(parent: str, depth: int) -> list[Entry]:
         children = [one for one in entries if _parent(one, shown) == parent]
-        return [row for one in children for row in (replace(one, depth=depth), *below(one.measure.name, depth + 1))]
+        return [
+            row
+            for one in children
+            for row in (replace(one, depth=min(depth, DEEPEST)), *below(one.measure.name, depth + 1))
+        ]
 
     return below("", 0)
 
