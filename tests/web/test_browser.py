@@ -225,3 +225,60 @@ def test_exports_are_brought_in_the_browser(desk: tuple[str, str], opened: Brows
         picture(page, f"upload-{added}")
         assert f"{added} facts added" in page.locator("main").inner_text()
     context.close()
+
+
+def test_a_hand_off_is_refused_by_keyboard_and_the_account_recycles(desk: tuple[str, str], opened: Browser) -> None:
+    """Mara hands an account in talks over to sales, Sol refuses with keys: it is back in nurture, both sides see it."""
+    address, password = desk
+    mara, sol = (_logged_in(opened, address, name, password) for name in ("mara", "sol"))
+    look(mara, f"{address}/accounts/?q=elbe+forderer")
+    assert "Convert" in mara.locator("table.accounts tbody tr").inner_text()
+    before = _refused(mara, address)
+    look(mara, f"{address}/handoffs/new/?q=elbe+forderer")
+    mara.click(".ways a.btn-primary")
+    mara.fill("#context-need", "a pilot")
+    mara.click(".handoff-form button.btn-primary")
+    mara.wait_for_selector(".handoff-standing")
+    picture(mara, "handoff")
+
+    look(sol, f"{address}/inbox/?view=department")
+    row = sol.locator("[data-row]", has_text="Elbe Förderer")
+    while not row.evaluate("(one) => one === document.activeElement"):
+        sol.keyboard.press("j")
+    sol.keyboard.press("r")
+    picture(sol, "inbox-refuse")
+    sol.select_option("#reject-reason", "no_timing")
+    sol.fill("#reject-note", "after the summer")
+    sol.keyboard.press("Tab")
+    sol.keyboard.press("Enter")
+    sol.wait_for_selector(".note-success")
+    picture(sol, "inbox")
+
+    for _ in range(60):  # until the worker has published it
+        if _refused(mara, address) > before:
+            break
+        mara.wait_for_timeout(250)
+    for side in (mara, sol):
+        look(side, f"{address}/handoffs/?whole=1")
+        cells = side.locator("#handoffs tbody tr", has_text="Marketing → Sales").locator("td").all_inner_texts()
+        assert int(cells[3]) == before + 1
+    look(mara, f"{address}/accounts/?q=elbe+forderer")
+    assert "Nurture" in mara.locator("table.accounts tbody tr").inner_text()
+    look(mara, f"{address}/inbox/?view=sent&state=rejected")
+    assert "Not now" in mara.locator(".inbox").inner_text()
+    for page in (mara, sol):
+        found = Axe().run(page).response["violations"]
+        assert [(one["id"], one["nodes"][0]["html"][:150]) for one in found if one["impact"] in SERIOUS] == []
+        page.context.close()
+
+
+def _logged_in(opened: Browser, address: str, name: str, password: str) -> Page:
+    page = opened.new_context(viewport={"width": 1440, "height": 900}, locale="en").new_page()
+    log_in(page, address, f"{name}@demo.example", password)
+    return page
+
+
+def _refused(page: Page, address: str) -> int:
+    """Ask how many hand-offs from marketing to sales were refused."""
+    rows = page.request.get(f"{address}/api/measures/handoffs/table").json()["rows"]
+    return int(next(row["rejected"] for row in rows if row["cohort"] == "marketing > sales"))
