@@ -69,6 +69,11 @@ class Ask:
         unnamed = known_measure(self.measure).read_options({}, self.definition.options)
         return {name: value for name, value in self.options if value != unnamed[name]}
 
+    def other_definition(self) -> int | None:
+        """Give the number of its definition where that is not the one that held at its moment."""
+        held = _held(known_measure(self.measure), self.as_of, None)
+        return self.definition.number if self.definition.number != held.number else None
+
 
 def _held(measure: Measure, as_of: date | None, number: int | None) -> Definition:
     """Give the definition that held at a moment; the home's days are looked up only where one was ever proposed."""

@@ -97,6 +97,8 @@ def test_a_definition_is_used_when_two_people_of_two_departments_have_signed(
     assert [one["department"] for one in after["definition"]["signed_by"]] == ["sales", "finance"]
     assert api(sol, denominator="closed")["definition"]["departs"] == ["denominator"]
     assert api(sol, definition="0")["rows"] == before["rows"], "the old definition can still be asked"
+    assert "csv/?definition=0" in text(sol, "/measures/win_rate/?definition=0"), "and its links lead to it"
+    assert "definition=" not in text(sol, "/measures/win_rate/drawer/")
     assert api(sol, as_of="2026-06-01")["definition"]["state"] == "unsigned", "an earlier day keeps what held then"
     assert sol.get("/api/measures/win_rate/table", {"definition": "7"}).status_code == 400
     assert MARK not in text(sol, "/measures/win_rate/drawer/")

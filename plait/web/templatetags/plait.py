@@ -121,7 +121,7 @@ def listed(value: object) -> str:
 def query_of(ask: Ask, **more: object) -> str:
     """Give the query of the address that asks a question."""
     told = {name: "none" if value is None else _text(value) for name, value in ask.told().items()}
-    told |= {"as_of": _text(ask.as_of), "currency": ask.currency or ""}
+    told |= {"as_of": _text(ask.as_of), "currency": ask.currency or "", "definition": _text(ask.other_definition())}
     told |= {name: _text(value) for name, value in more.items()}
     return urlencode({name: text for name, text in told.items() if text != ""})
 
