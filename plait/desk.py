@@ -368,12 +368,17 @@ def verify(home: Path) -> list[str]:
 def adopt_rules(home: Path, text: str, *, by: str, why: str, now: datetime) -> Version:
     """Make stage rules hold from now on and tell it as a fact; rules that are unfit or change nothing are refused."""
     version = keep_version(home, text, by=by, why=why, now=now.astimezone(UTC).replace(tzinfo=None))
-    add(home, _adoptions(home, now), name="lifecycle", now=now)
+    tell_adoptions(home, now=now)
     return version
 
 
+def tell_adoptions(home: Path, *, now: datetime) -> None:
+    """Tell every adoption of stage rules as a fact; what was told before is not told twice."""
+    add(home, _adoptions(home, now), name="lifecycle", now=now)
+
+
 def _adoptions(home: Path, now: datetime) -> Iterator[Fact]:
-    """Give the fact of every version of the stage rules; what was told before is not told twice."""
+    """Give the fact of every version of the stage rules."""
     from plait.facts import Fact
 
     looks = read_settings(home)

@@ -177,8 +177,8 @@ def _in_words(found: RuleSet) -> list[str]:
     for stage in found.stages:
         lines += ["", f"{stage.title} ({stage.name}), owned by {_owners(stage)}"]
         for way in stage.when:
-            asks = [found.signal(name).title for name in way.all]
-            asks += [f"not: {found.signal(name).title}" for name in way.none]
+            asks = [found.signal(name).called() for name in way.all]
+            asks += [f"not: {found.signal(name).called()}" for name in way.none]
             asks += [f"{way.left} was left"] if way.left else []
             lines.append(f"  - {way.name}" + (f": {'; '.join(asks)}" if asks else ""))
     return [*lines, "", "Signals:", *(f"  {_signal(signal)}" for signal in found.signals)]
@@ -195,4 +195,4 @@ def _owners(stage: Stage) -> str:
 
 def _signal(signal: Signal) -> str:
     over = f"; taken back by {', '.join(signal.over)}" if signal.over else ""
-    return f"{signal.name}: {signal.title} - {signal.told()}: {', '.join(signal.kinds)}{over}"
+    return f"{signal.name}: {signal.called()} - {signal.told()}: {', '.join(signal.kinds)}{over}"

@@ -33,6 +33,10 @@ class Signal:
     newer_than: str | None = None
     after_leaving: str | None = None
 
+    def called(self, title: str | None = None) -> str:
+        """Give its title, or a translation of it, with the days that it stands for."""
+        return (self.title if title is None else title).replace("{days}", str(self.days))
+
     def told(self) -> Said:
         """Say in a sentence what it looks at; the kinds stand apart, in `kinds` and `over`."""
         if self.sort == "lasts":

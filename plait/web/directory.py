@@ -16,16 +16,15 @@ from django.http import QueryDict
 from django.utils.translation import gettext, gettext_noop
 
 from plait import desk
-from plait.facts import STAGES as CYCLE
 from plait.measure import Cell, Table
 from plait.measures.health import NEUTRAL, PASSIVE, PROMOTER, SATISFIED
 from plait.web import formats
+from plait.web.reader import results
 from plait.web.results import Kept
 from plait.web.state import BadState
 
 PAGE = 50
 HEALTH = ("poor", "watch", "good", "unknown")  # worst first: what needs somebody stands on top
-STAGES = (*CYCLE, "former_customer", "dormant", "disqualified")
 NUMBERS = ("monthly", "open_tickets", "nps", "csat", "facts")
 DAYS = ("used_on", "first_on", "last_on")
 SORTS = ("health", "name", "domain", "stage", "owner", *NUMBERS, *DAYS)
@@ -115,6 +114,11 @@ def keys() -> Mapping[str, list[tuple[str, str]]]:
     return found
 
 
+def stages() -> tuple[str, ...]:
+    """Name the stages in which an account may stand, by the firm's rules."""
+    return results().timeline().rules[-1].rules.order
+
+
 def accounts_of(table: Table) -> list[Account]:
     """Give the accounts of an answer of `account_health`; made once for each answer that is kept."""
     made = _kept().get(id(table))
@@ -131,7 +135,7 @@ def read_wanted(query: QueryDict) -> Wanted:
     page = str(query.get("page") or "1")
     return Wanted(
         search=str(query.get("q") or "").strip(),
-        stage=_one_of("stage", str(query.get("stage") or ""), STAGES),
+        stage=_one_of("stage", str(query.get("stage") or ""), stages()),
         health=_one_of("health", str(query.get("health") or ""), HEALTH),
         owner=str(query.get("owner") or ""),
         sort=_one_of("sort", sort.removeprefix("-"), SORTS),
@@ -199,7 +203,7 @@ def _key(sort: str) -> Callable[[Account], object]:
     if sort == "domain":
         return lambda one: one.domain or None
     if sort in ("health", "stage"):
-        order = HEALTH if sort == "health" else STAGES
+        order = HEALTH if sort == "health" else stages()
         return lambda one: order.index(str(one.row[sort]))
     if sort == "owner":
         return lambda one: fold(str(one.row["owner"])) if one.row["owner"] else None

@@ -17,6 +17,7 @@ from plait.facts import DEPARTMENTS, KINDS, STAGES
 from plait.failure import Said
 from plait.measure import Measure, registry
 from plait.sources import rules
+from plait.stages import shipped
 
 SPELT = {
     "it": "IT", "hr": "HR", "nps": "NPS", "csat": "CSAT", "csv": "CSV", "crm": "CRM", "sql": "SQL", "mql": "MQL",
@@ -31,6 +32,7 @@ NAMED = {
     "last_non_direct": "Last but direct",
     "mean_days": "Days on average",
     "value": "Worth",
+    "lost_in_handoff": "Lost in a hand-off",
     "mean_touches": "Touches on average",
 }  # names that do not read well word by word
 
@@ -57,15 +59,38 @@ def value(text: object, unit: str = "text") -> str:
     return said
 
 
+CRACKS = ("no_owner", "no_next_step", "stalled", "lost_in_handoff")
+AGREED = (
+    "money", "count", "proxy", "proposed", "half-signed", "signed", "superseded", "withdrawn", "open", "reached",
+    "missed", "unknown",
+)  # fmt: skip
 HEALTHS = ("poor", "watch", "good", "unknown")
 HOLE = re.compile(r"{\w+[^}]*}")
 AS_WRITTEN = re.compile(r"![rsa]}")  # of a stored text: the value stands in it as it was written
 AS_THEY_ARE = (
     "(unknown)", "(new)", "(no touch)", "(would have come anyway)", "(own sales)", "(none)", "(others)",
     "0 days", "1-7 days", "8-30 days", "31-90 days", "91-180 days", "over 180 days", "over 10",
-    "with a failure", "alike, without a failure", "published: up to",
+    "with a failure", "alike, without a failure", "published: up to", "open deals", "a month",
+    "validated", "not validated: fewer than 24 months", "not validated: chance would explain it too",
+    "a person", "a person set it", *(way.name for _, way in shipped().alternatives),
 )  # fmt: skip
-OWN_VALUES = frozenset((*AS_THEY_ARE, *STAGES, *KINDS, "all", "forward", "back", "nps", "csat", "review", *HEALTHS))
+OWN_VALUES = frozenset(
+    (
+        *AS_THEY_ARE,
+        *STAGES,
+        *KINDS,
+        "all",
+        "forward",
+        "back",
+        "loop",
+        "rule",
+        "nps",
+        "csat",
+        "review",
+        *HEALTHS,
+        *CRACKS,
+    )
+)
 
 
 def paragraphs(measure: Measure) -> list[str]:
@@ -127,6 +152,9 @@ def vocabulary() -> Iterator[str]:
         if kind.quantity:
             yield readable(kind.quantity)
     yield from map(readable, DEPARTMENTS)
+    yield from map(readable, AGREED)
     yield from rules.patterns()
     yield from AS_THEY_ARE
+    yield from (stage.title for stage in shipped().stages)
+    yield from (signal.title for signal in shipped().signals)
     yield from (readable(text) for text in OWN_VALUES if text not in AS_THEY_ARE)

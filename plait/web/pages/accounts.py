@@ -83,7 +83,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
     found = directory.find(directory.accounts_of(table), wanted)
     context = {
         "title": _("Accounts"), "wanted": wanted, "found": found, "leaf": found.leaf(wanted.page), "table": table,
-        "page": wanted.page, "pages": found.pages, "heads": _heads(request, wanted), "stages": directory.STAGES,
+        "page": wanted.page, "pages": found.pages, "heads": _heads(request, wanted), "stages": directory.stages(),
         "as_of": request.GET.get("as_of", ""), "healths": _healths(request, found.by_health), "ask": _ask(request),
         "total": len(found.accounts), "known": len(table.rows),
     }  # fmt: skip
