@@ -257,6 +257,7 @@ def test_json_has_exactly_these_names(home: Path) -> None:
     names = [
         "measure",
         "version",
+        "definition",
         "as_of",
         "facts_version",
         "options",

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from plait import desk
 from plait.measure import known_measure, registry
@@ -114,7 +115,9 @@ def test_boards_and_drawers_carry_the_mark(client_of: ClientOf, committed: Calla
     places = {block.question.measure: number for number, block in enumerate(blocks_of("sales"))}
     with committed():
         agree("bookings", persona)
-    assert MARK in text(sol, f"/boards/sales/{places['win_rate']}/")
+    with CaptureQueriesContext(connection) as asked:
+        assert MARK in text(sol, f"/boards/sales/{places['win_rate']}/")
+    assert [one["sql"] for one in asked if "register_" in one["sql"]] == [], "the mark asks no database"
     assert MARK not in text(sol, f"/boards/sales/{places['bookings']}/")
     assert "Unsigned: two departments have not agreed" in text(sol, "/measures/win_rate/drawer/")
 
