@@ -49,7 +49,7 @@ def revenue(
     facts are. Periods without a sale give no row; each currency that cannot be converted has rows of its own. `since`
     and `until` keep the sales in [since, until); with `by=all` that is the period, and who bought before it exists.
     """
-    sales = _sales(facts, basis)
+    sales = sales_of(facts, basis)
     rows = _split(sales, by, "before_period_start", since, until)
     rows = rows.mutate(cohort=cohort(rows, by, "period"), currency=_.money_currency)
     rows = rows.select(*revenue.columns).order_by("cohort", "currency")
@@ -85,7 +85,7 @@ def existing_revenue_share(
     account. The longer the period, the fewer customers are existing in it: compare only periods of one length. Empty
     where a period has several currencies. `since` and `until` keep the sales in [since, until).
     """
-    sales = _sales(facts, basis)
+    sales = sales_of(facts, basis)
     rows = _split(sales.filter(_.account.notnull()), by, rule, since, until)
     rows = rows.group_by("period").agg(
         revenue=_.revenue.sum(), existing_revenue=_.existing_revenue.sum(), currency=alone(_.money_currency)
@@ -100,7 +100,7 @@ def existing_revenue_share(
     return Answer(rows.select(*existing_revenue_share.columns).order_by("cohort"), cautions)
 
 
-def _sales(facts: Facts, basis: Basis | None) -> ir.Table:
+def sales_of(facts: Facts, basis: Basis | None) -> ir.Table:
     """Give the facts that are revenue, with `money`; refunds are negative."""
     if basis is None:
         sold = facts.of("invoice.issued", "order.placed")

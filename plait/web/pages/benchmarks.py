@@ -24,7 +24,7 @@ from plait.web.benchmarks.challenges import CHALLENGES, FEWEST, Challenge
 from plait.web.benchmarks.models import Opinion
 from plait.web.benchmarks.own import ENOUGH, OWN, Own, Value, value_of
 from plait.web.benchmarks.reading import PUBLISHED, BadBenchmarks, Benchmark, benchmarks, read_benchmarks
-from plait.web.panel import Panel, panels_of
+from plait.web.panel import Between, Panel, grid_between, panels_of
 from plait.web.people.models import User
 from plait.web.people.rights import permit
 from plait.web.rail import Rail
@@ -62,6 +62,7 @@ def page(request: HttpRequest) -> HttpResponse:
         Panel("check", "panels/self_check.html", _asks(user, list(CHALLENGES.values())), partial(_check, user, known)),
         Panel("own", "panels/benchmark_cards.html", _asks(user, list(OWN.values())),
               partial(_own_cards, user, shown)),
+        Panel("proxies", "panels/proxies.html", [_proxies(user)], partial(_vanity, user)),
     ]  # fmt: skip
     others = [one for one in shown if one.id not in OWN and one.id not in IN_CHECK]
     context = {
@@ -84,6 +85,7 @@ def panel(request: HttpRequest, name: str) -> HttpResponse:
         "check": ("panels/self_check.html", partial(_check, user, known)),
         "own": ("panels/benchmark_cards.html", partial(_own_cards, user, [one for one in known if one.checked])),
     }
+    found["proxies"] = ("panels/proxies.html", partial(_vanity, user))
     if name not in found:
         raise Http404
     template, load = found[name]
@@ -164,6 +166,27 @@ def _own_cards(user: User, shown: Sequence[Benchmark]) -> dict[str, object]:
 
 def _today(ask: Ask) -> date:
     return results().local_day(answer(ask).as_of)
+
+
+# -- proxies
+
+
+def _proxies(user: User) -> Ask:
+    return Ask.of("proxy_validation", {}, scope=user.scope())
+
+
+def _vanity(user: User) -> dict[str, object]:
+    """Give each proxy with how closely it goes along with revenue, what is validated first."""
+    ask = _proxies(user)
+    table = answer(ask)
+    columns: list[str | Between] = [
+        "proxy", "lag", "n", "pearson", Between("pearson_low", "pearson_high", _("95 % interval")), "spearman",
+        "p_corrected", "verdict",
+    ]  # fmt: skip
+    return {
+        "title": _("Proxies beside later revenue"), "ask": ask, "table": table, "grid": grid_between(table, columns),
+        "remarks": [words.said(text) for text in table.warnings],
+    }  # fmt: skip
 
 
 # -- the self-check
