@@ -96,7 +96,7 @@ def test_json_holds_decimals_to_the_last_digit() -> None:
 
 def test_json_has_these_names_and_no_other() -> None:
     told = json.loads(as_json(table(options={"chain": ("a", "b"), "since": date(2026, 1, 1)}, warnings=["careful"])))
-    names = ["measure", "version", "as_of", "facts_version", "options", "columns", "rows", "sql"]
+    names = ["measure", "version", "definition", "as_of", "facts_version", "options", "columns", "rows", "sql"]
     names += ["estimates", "warnings", "took"]
     assert list(told) == names
     assert (told["as_of"], told["facts_version"], told["warnings"]) == ("2026-02-01T00:00:00Z", 7, ["careful"])
