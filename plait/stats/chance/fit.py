@@ -14,6 +14,7 @@ from plait.stats.chance.design import Array, Columns, Feature, learn, matrix, ta
 PENALTY = 0.1  # C: the smaller, the more the coefficients are held back
 CALIBRATED_ON = 0.3  # of the rows that are learned from: the latest
 LEAST_EVENTS = 10  # of the rarer outcome for each parameter
+LEAST_CALIBRATING = 50  # outcomes: with fewer the calibration would be chance
 LEAST_SLOPE, MOST_SLOPE = 0.05, 20.0
 Z95 = 1.959963984540054
 
@@ -117,7 +118,7 @@ def _calibration(columns: Columns, happened: Array, penalty: float) -> tuple[flo
     """Give slope and shift of the logit, learned on the latest rows; (1, 0) where these say nothing of it."""
     cut = int(happened.size * (1 - CALIBRATED_ON))
     early, late = np.arange(cut), np.arange(cut, happened.size)
-    if min(happened[late].sum(), late.size - happened[late].sum()) < LEAST_EVENTS or len(set(happened[early])) == 1:
+    if min(happened[late].sum(), late.size - happened[late].sum()) < LEAST_CALIBRATING or len(set(happened[early])) == 1:
         return 1.0, 0.0
     before, after = take(columns, early), take(columns, late)
     features = learn(before)
