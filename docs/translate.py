@@ -74,19 +74,23 @@ def template_texts() -> Iterator[tuple[str, Key]]:
 
 def registry_texts() -> Iterator[tuple[str, Message]]:
     """Give the texts of measures, kinds and departments."""
+    from plait.handoff.policy import read_policy
     from plait.measures import load_measures
-    from plait.measures._stages import ORDER
+    from plait.stages import shipped
     from plait.web import words
     from plait.web.board import all_boards
     from plait.web.people.personas import ROLES
     from plait.web.people.rights import AREAS, LEVELS
 
     load_measures()
+    policy = read_policy(ROOT / "no-such-home")  # the shipped one
     for text in words.vocabulary():
         yield "plait/measures, plait/facts.py", text
     for seed in ROLES.values():
         yield "plait/web/people/personas.py", seed.title
-    for name in (*ORDER, *LEVELS, *AREAS, *TOLD_IN_AUDIT, *HEALTH):
+    for titled in (*policy.types.values(), *policy.reasons.values()):
+        yield "plait/handoff/shipped.toml", titled.title
+    for name in (*shipped().order, *LEVELS, *AREAS, *TOLD_IN_AUDIT, *HEALTH):
         yield "plait/web", words.readable(name)
     for board in all_boards().values():
         for block in board.blocks:
