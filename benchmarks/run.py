@@ -66,7 +66,7 @@ from range({rows}) as t(i)
 def main() -> None:
     parts: dict[str, Callable[[argparse.Namespace], str]] = {
         "load": load, "rebuild": rebuild, "measures": measures, "start": start, "desk": desk,
-        "collector": collector, "links": links, "paths": paths, "value": value, "ledger": ledger,
+        "collector": collector, "links": links, "paths": paths, "value": value, "inbox": inbox, "ledger": ledger,
     }  # fmt: skip
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("parts", nargs="*", choices=[*parts, []], help="which parts (all)")
@@ -198,6 +198,12 @@ def value(given: argparse.Namespace) -> str:
 
 def ledger(given: argparse.Namespace) -> str:
     import ledger as bench
+
+    return bench.measure(given.work)
+
+
+def inbox(given: argparse.Namespace) -> str:
+    import inbox as bench
 
     return bench.measure(given.work)
 

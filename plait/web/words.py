@@ -15,6 +15,9 @@ from django.utils.translation import gettext
 
 from plait.facts import DEPARTMENTS, KINDS, STAGES
 from plait.failure import Said
+from plait.handoff.policy import TARGETS, shipped_text
+from plait.handoff.reading import read_terms
+from plait.handoff.state import STATES
 from plait.measure import Measure, registry
 from plait.sources import rules
 from plait.stages import shipped
@@ -22,7 +25,8 @@ from plait.stages import shipped
 SPELT = {
     "it": "IT", "hr": "HR", "nps": "NPS", "csat": "CSAT", "csv": "CSV", "crm": "CRM", "sql": "SQL", "mql": "MQL",
     "sal": "SAL", "ga4": "GA4", "id": "ID", "kaplan": "Kaplan-Meier", "ip": "IP", "roi": "ROI",
-    "bg-nbd": "BG/NBD", "mbg-nbd": "MBG/NBD", "nbd": "NBD",
+    "bg-nbd": "BG/NBD", "mbg-nbd": "MBG/NBD", "nbd": "NBD", "handoff": "hand-off",
+    "handoffs": "hand-offs",
 }  # fmt: skip
 
 NAMED = {
@@ -155,6 +159,16 @@ def vocabulary() -> Iterator[str]:
     yield from map(readable, AGREED)
     yield from rules.patterns()
     yield from AS_THEY_ARE
+    yield from hand_off_words()
     yield from (stage.title for stage in shipped().stages)
     yield from (signal.title for signal in shipped().signals)
     yield from (readable(text) for text in OWN_VALUES if text not in AS_THEY_ARE)
+
+
+def hand_off_words() -> Iterator[str]:
+    """Give the English texts that the policy of hand-offs that plait comes with shows to people."""
+    terms = read_terms(shipped_text(), "UTC")
+    for one in terms.types.values():
+        yield from (one.title, *map(readable, one.required))
+    yield from (reason.title for reason in terms.reasons.values())
+    yield from map(readable, (*STATES, *TARGETS))

@@ -15,7 +15,7 @@ from plait.web.board import all_boards
 from plait.web.collector import sources, tracking
 from plait.web.collector.models import WriteKey
 from plait.web.handoffs import accounts, acts, clock
-from plait.web.handoffs.models import HandOff
+from plait.web.handoffs.models import Absence, HandOff
 from plait.web.people.models import Invitation, Token, User, digest_of
 from plait.web.reader import results
 from plait.web.register.models import Goal, Proposal
@@ -32,7 +32,8 @@ CHANGES = {  # addresses to which a form is sent, inside a transaction that is u
     "score_rules", "score_model",
     "partner_links", "partner_link_end", "partner_codes", "partner_code_end", "cracks_assign", "cracks_plan",
     "benchmarks_opinion",
-    "handoff_new", "handoff_act", "handoff_rules", "handoff_away", "digest", "api-handoff-accept", "api-handoff-reject",
+    "handoff_new", "handoff_act", "handoff_rules", "handoff_away", "handoff_back", "digest",
+    "api-handoff-accept", "api-handoff-reject",
     "api-handoff-touch", "stages",
 }  # fmt: skip
 Examples = Mapping[str, dict[str, Any]]
@@ -50,6 +51,7 @@ def examples_of(mara: User, ida: User) -> Examples:
     day = date(2026, 1, 1)
     code = tracking.add_code("RIGHTS", partner="P-02", first=day, last=day, zone=ZoneInfo("UTC"))
     account = results().table(Ask.of("account_health", {}, scope=mara.scope())).records()[0]["account"]
+    away = Absence.objects.create(person=mara, first=day, last=day)
     handed = {"number": handed_over(str(account), mara).pk}
     definition = {"name": "win_rate", "number": proposal_of(mara).number}
     words = Goal.objects.create(stage="convert", sort="qualitative", text="a goal", owner=mara, due_on=day)
@@ -59,7 +61,9 @@ def examples_of(mara: User, ida: User) -> Examples:
         "definition": {"name": "win_rate"}, "definition_propose": {"name": "win_rate"},
         "definition_same": {"name": "win_rate"}, "api-definition-sign": {"name": "win_rate"},
         "definition_sign": definition, "definition_withdraw": definition, "definition_numbers": definition,
-        "account": {"number": account}, "account_joins": {"number": account}, "account_stages": {"number": account}, "stages_text": {"number": 0}, "api-measure": {"name": "win_rate"},
+        "account": {"number": account}, "account_joins": {"number": account}, "account_stages": {"number": account},
+        "stages_text": {"number": 0},
+        "api-measure": {"name": "win_rate"},
         "api-table": {"name": "win_rate"}, "api-story": {"account": account}, "api-nothing": {"rest": "nothing"},
         "score": {"number": account}, "attribution_panel": {"name": "models"}, "value_panel": {"name": "origins"},
         "process_panel": {"name": "steps"}, "benchmarks_panel": {"name": "check"},
@@ -75,7 +79,8 @@ def examples_of(mara: User, ida: User) -> Examples:
         "live_source": shop, "live_key": shop, "live_quota": shop, "live_mapping": shop, "live_replay": shop,
         "live_key_end": key, "live_origins": key,
         "handoff": handed, "handoff_score": handed, "handoff_act": {**handed, "act": "accept"},
-        "handoffs_panel": {"name": "handoffs"}, "account_handoffs": {"number": account}, "api-handoff": handed,
+        "handoffs_panel": {"name": "handoffs"}, "handoff_back": {"number": away.pk},
+        "account_handoffs": {"number": account}, "api-handoff": handed,
         "api-handoff-accept": handed, "api-handoff-reject": handed, "api-handoff-touch": handed,
         "partner_link_end": {"code": link.code}, "partner_code_end": {"number": code.pk},
         "account_reset_password_from_key": {"uidb36": "1", "key": "no-such-key"},

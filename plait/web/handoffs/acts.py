@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial, reduce
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from plait.failure import Said, Unfit
 from plait.handoff import routing, state, telling
@@ -55,11 +55,15 @@ class Done:
 
 def create(start: state.Start, known: Known, *, actor: User | None, policy: Policy | None = None) -> HandOff:
     """Make a hand-off and find who gets it; what was made from the same fact or form before is given again."""
-    policy = policy or newest()
+    before = HandOff.objects.filter(type=start.type, start=start.key)
+    try:
+        return before.first() or _create(start, known, actor, policy or newest())
+    except IntegrityError:  # somebody else has made it at this very moment
+        return before.get()
+
+
+def _create(start: state.Start, known: Known, actor: User | None, policy: Policy) -> HandOff:
     with transaction.atomic():
-        made = HandOff.objects.filter(type=start.type, start=start.key).first()
-        if made is not None:
-            return made
         change = state.create(start, policy, now=max(clock.present(), start.captured_at))
         row = HandOff(account_name=known.name[:200], folded=known.folded[:400], keys=dict(known.keys), start=start.key)
         _save(row, change.handoff, change.steps, policy)

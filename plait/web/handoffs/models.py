@@ -73,12 +73,13 @@ class HandOff(models.Model):
 
     class Meta:
         ordering: ClassVar = ["order_at", "id"]
-        indexes: ClassVar = [
-            models.Index(fields=["state", "order_at", "id"], name="handoff_by_due"),
-            models.Index(fields=["assignee", "state", "order_at", "id"], name="handoff_mine"),
-            models.Index(fields=["receiver", "state", "order_at", "id"], name="handoff_received"),
-            models.Index(fields=["sender", "state", "order_at", "id"], name="handoff_sent"),
-            models.Index(fields=["sent_by", "state", "order_at", "id"], name="handoff_sent_by"),
+        indexes: ClassVar = [  # with what search looks through: a word that no name holds is not looked for row by row
+            models.Index(fields=["state", "order_at", "id", "folded"], name="handoff_by_due"),
+            models.Index(fields=["assignee", "state", "order_at", "id", "folded"], name="handoff_mine"),
+            models.Index(fields=["receiver", "state", "order_at", "id", "folded"], name="handoff_received"),
+            models.Index(fields=["sender", "state", "order_at", "id", "folded"], name="handoff_sent"),
+            models.Index(fields=["sent_by", "state", "order_at", "id", "folded"], name="handoff_sent_by"),
+            models.Index(fields=["assignee", "assigned_at"], name="handoff_given"),
             models.Index(fields=["next_at"], name="handoff_next", condition=models.Q(state="open")),
         ]
         constraints: ClassVar = [

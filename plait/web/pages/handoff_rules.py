@@ -10,6 +10,8 @@ from http import HTTPStatus
 from babel.dates import get_day_names
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
@@ -24,7 +26,7 @@ from plait.web import formats, words
 from plait.web.handoffs import changing, clock, colleagues, shown
 from plait.web.handoffs.models import Absence
 from plait.web.handoffs.policies import newest
-from plait.web.people.models import User
+from plait.web.people.models import User, record
 from plait.web.people.rights import may, permit
 from plait.web.reader import user_of
 from plait.working_time import Calendar
@@ -82,10 +84,30 @@ def away(request: HttpRequest) -> HttpResponse:
     if person is None:
         messages.error(request, _("You may say this of yourself, or of colleagues in a department that you lead."))
         return redirect("handoff_rules")
-    Absence.objects.create(person=person, first=first, last=last)
+    with transaction.atomic():
+        _noted(user, Absence.objects.create(person=person, first=first, last=last), "absence.added")
     messages.success(request, _("%(name)s is away from %(first)s to %(last)s: hand-offs go to others.")
                      % {"name": person.name, "first": formats.day(first), "last": formats.day(last)})  # fmt: skip
     return redirect("handoff_rules")
+
+
+@require_POST
+def back(request: HttpRequest, number: int) -> HttpResponse:
+    """Take an absence away: that of the reader, or of a colleague of a department that they lead."""
+    user = user_of(request)
+    permit(user, "lifecycle.work")
+    one = Absence.objects.select_related("person").filter(pk=number).first()
+    if one is not None and _person(user, one.person.email) is None:
+        raise PermissionDenied(_("You may say this of yourself, or of colleagues in a department that you lead."))
+    if one is not None:
+        _noted(user, one, "absence.removed")
+        one.delete()
+        messages.success(request, _("%(name)s is not away then.") % {"name": one.person.name})
+    return redirect("handoff_rules")
+
+
+def _noted(user: User, one: Absence, action: str) -> None:
+    record(user, action, one.person.email, after={"first": one.first.isoformat(), "last": one.last.isoformat()})
 
 
 def _person(user: User, email: str) -> User | None:
@@ -203,4 +225,5 @@ assert set(MODES_SAY) == set(MODES)  # noqa: S101 - a mode without words would b
 URLS = [
     path("handoffs/rules/", rules, name="handoff_rules"),
     path("handoffs/away/", away, name="handoff_away"),
+    path("handoffs/away/<int:number>/end/", back, name="handoff_back"),
 ]

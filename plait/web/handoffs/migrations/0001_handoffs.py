@@ -125,11 +125,12 @@ class Migration(migrations.Migration):
             options={
                 "ordering": ["order_at", "id"],
                 "indexes": [
-                    models.Index(fields=["state", "order_at", "id"], name="handoff_by_due"),
-                    models.Index(fields=["assignee", "state", "order_at", "id"], name="handoff_mine"),
-                    models.Index(fields=["receiver", "state", "order_at", "id"], name="handoff_received"),
-                    models.Index(fields=["sender", "state", "order_at", "id"], name="handoff_sent"),
-                    models.Index(fields=["sent_by", "state", "order_at", "id"], name="handoff_sent_by"),
+                    models.Index(fields=["state", "order_at", "id", "folded"], name="handoff_by_due"),
+                    models.Index(fields=["assignee", "state", "order_at", "id", "folded"], name="handoff_mine"),
+                    models.Index(fields=["receiver", "state", "order_at", "id", "folded"], name="handoff_received"),
+                    models.Index(fields=["sender", "state", "order_at", "id", "folded"], name="handoff_sent"),
+                    models.Index(fields=["sent_by", "state", "order_at", "id", "folded"], name="handoff_sent_by"),
+                    models.Index(fields=["assignee", "assigned_at"], name="handoff_given"),
                     models.Index(condition=models.Q(("state", "open")), fields=["next_at"], name="handoff_next"),
                 ],
                 "constraints": [
