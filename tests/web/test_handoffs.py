@@ -16,6 +16,7 @@ from django.core import mail
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
+from plait import desk
 from plait.cli import main
 from plait.handoff import state
 from plait.handoff.policy import read_policy
@@ -178,6 +179,25 @@ def test_facts_start_hand_offs_once_each_from_a_day_on(own_policy: Path, at: At)
     Outbox.objects.filter(told__kind="lifecycle.changed").delete()  # as if the process had ended before
     assert changing.catch_up() == 1
     assert changing.catch_up() == 0
+
+
+def test_what_the_crm_answers_is_answered_here_without_telling_the_stage_twice(
+    own_policy: Path, at: At, made: Made, home: Path
+) -> None:
+    """A lead waits here; its seller accepts it in the CRM: the hand-off is accepted by them, then."""
+    facts = desk.open_home(home, now=NOW).facts().of("lead.sal").order_by("occurred_at").to_pyarrow().to_pylist()
+    fact = next(one for one in reversed(facts) if one["account"] and one["owner"])
+    taken_at = fact["occurred_at"].replace(tzinfo=UTC)
+    at(taken_at - timedelta(hours=1))
+    row = made(account=fact["account"])
+    at(NOW)
+    text = changing.started_by_facts(read_policy(own_policy.parent).text, NOW)
+    changing.adopt(text, by="sol@demo.example", why="try it")
+    starting.look()
+    row.refresh_from_db()
+    assert (row.state, row.answered_by) == ("accepted", fact["owner"])
+    assert row.answered_at == taken_at
+    assert "lead.sal" not in Outbox.objects.values_list("told__kind", flat=True)
 
 
 def test_one_team_goes_on_and_what_was_open_stays(own_policy: Path, made: Made, persona: Persona) -> None:
