@@ -123,6 +123,14 @@ def test_a_file_is_read_judged_and_refused_in_words(tmp_path: Path) -> None:
     assert "learned from the first 1,750" in told.output
     assert "plain logistic regression" in told.output
     assert "nothing stands against putting this model to use" in told.output
+    dated = [f"2026-01-{1 + place % 28:02},{line}" for place, line in enumerate(text)]
+    signed = [
+        line + (",2026-03-01" if line.endswith("won") and place % 9 == 0 else ",") for place, line in enumerate(dated)
+    ]
+    file.write_text("day,size,visits,sector,result,signed_on\n" + "\n".join(signed) + "\n")
+    late = run(str(file), "--outcome", "result", "--time", "day")
+    assert (late.exit_code, "'signed_on' lies after 'day' in " in late.output) == (1, True)
+    assert run(str(file), "--outcome", "result", "--time", "day", "--known-later", "signed_on").exit_code == 0
     wrong = run(str(file), "--outcome", "sector")
     assert (wrong.exit_code, "say which of them means that it happened: --is VALUE" in wrong.output) == (2, True)
     assert "no column 'x'" in run(str(file), "--outcome", "result", "--known-later", "x").output
@@ -154,7 +162,7 @@ def test_the_bank_calls_know_their_length_only_afterwards() -> None:
 @pytest.mark.real_data
 @pytest.mark.skipif("PLAIT_HISTORIES" not in os.environ, reason="the long form only")
 def test_a_leak_and_a_random_split_would_have_claimed_more() -> None:
-    columns, happened = read(BANK, Asked("y", None, None, 0.7, (), ()))
+    columns, happened, _late = read(BANK, Asked("y", None, None, 0.7, (), ()))
     without = {name: column for name, column in columns.items() if name != "duration"}
     cut, mixed = int(0.7 * happened.size), np.random.default_rng(1).permutation(happened.size)
     assert back_test(columns, happened, cut=cut)[0].model.auc == pytest.approx(0.740, abs=0.01)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 HAPPENED = ("yes", "true", "1", "won", "y")
 SHOWN = 12
+LATE = 0.01  # of the rows: less are slips of the pen
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +61,16 @@ def score(file: Path, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 -
         from plait.stats.chance.leaks import find_leaks, times
 
         asked = Asked(**given)
-        columns, happened = read(file, asked)
+        columns, happened, late = read(file, asked)
         cut = int(happened.size * asked.share)
-        leaks = find_leaks(columns, happened, times(happened.size), cut=cut, known_before=asked.before)
-        if leaks:
-            said = "\n".join(f"- {leak.says}" for leak in leaks)
-            names = " ".join(f"--known-later {leak.column!r}" for leak in leaks)
+        early = {name: column for name, column in columns.items() if name not in late}
+        leaks = find_leaks(early, happened, times(happened.size), cut=cut, known_before=asked.before)
+        found = {**late, **{leak.column: leak.says for leak in leaks}}
+        if found:
+            said = "\n".join(f"- {says}" for says in found.values())
+            names = " ".join(f"--known-later {column!r}" for column in found)
             raise Refusal(
-                f"{file.name}: {len(leaks)} of {len(columns)} columns look as if they were known only after the "
+                f"{file.name}: {len(found)} of {len(columns)} columns look as if they were known only after the "
                 f"outcome; no model is made of them.\n{said}\nLeave them out: {names}. Or, where you are sure that it "
                 "is known before, say so: --known-before NAME."
             )
@@ -80,8 +83,11 @@ def score(file: Path, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 -
             click.echo(line)
 
 
-def read(path: Path, asked: Asked) -> tuple[Columns, Array]:
-    """Read a file: numbers where all of a column are, else texts; and whether the outcome happened in each row."""
+def read(path: Path, asked: Asked) -> tuple[Columns, Array, dict[str, str]]:
+    """Read a file: numbers where all of a column are, else texts; and whether the outcome happened in each row.
+
+    Also what must be said of the columns whose instants lie after the row's own, where `time` names one.
+    """
     from plait.cli.columns import opened
 
     with opened(path, numbered=False) as file:
@@ -93,9 +99,28 @@ def read(path: Path, asked: Asked) -> tuple[Columns, Array]:
         order = _order(file, time)
         happened = _happened(file, outcome, asked.happened)[order]
         columns = {name: _column(file, name)[order] for name in file.names if name not in left_out}
+        late = _late(file, time, [name for name in columns if name not in asked.before]) if time else {}
     if not columns:
         raise Misuse(f"{path.name} has no column but the outcome; nothing to foretell it from.")
-    return columns, happened
+    return columns, happened, late
+
+
+def _late(file: File, time: str, names: Sequence[str]) -> dict[str, str]:
+    """Find columns of instants that lie after the instant of their row: they were written once it was over."""
+    from plait.duck import identifier
+
+    found, row_at = {}, f"try_cast(trim({identifier(time)}) as timestamp)"
+    for name in names:
+        text = f"nullif(trim({identifier(name)}), '')"
+        filled, dated, after = file.engine.execute(
+            f"select count({text}), count(try_cast({text} as timestamp)), "
+            f"count(*) filter (try_cast({text} as timestamp) > {row_at}) from lines"
+        ).fetchall()[0]
+        if filled and dated == filled and after > LATE * filled:
+            found[name] = (
+                f"{name!r} lies after {time!r} in {after:,} of {filled:,} rows that have it: it was not known then."
+            )
+    return found
 
 
 def _order(file: File, time: str | None) -> Any:  # noqa: ANN401 - an array of places

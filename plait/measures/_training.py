@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from plait.failure import Misused, Said
+from plait.measure import Measure
 from plait.measures._chance import FEATURES, SHORT, WON, columns_of, known_at, stacked
 from plait.stats.chance.back_test import back_test, gate
 from plait.stats.chance.fit import Model, NotEnough, fit
@@ -78,7 +80,7 @@ def train(
     model = fit(columns, seen.happened)
     return {
         "within_days": within_days, "rules": rules.number, "columns": list(names), "model": model.told(),
-        "test": test.told(), "against_it": [_kept(one) for one in gate(test)],
+        "test": test.told(), "against_it": [_kept(one) for one in gate(test, beaten=(POINTS,))],
         "remarks": [_kept(one) for one in (*seen.remarks, *looked)], "days": [day.isoformat() for day in seen.days],
         "as_of": timeline.as_of.isoformat(), "facts_version": timeline.version,
     }  # fmt: skip
@@ -104,17 +106,28 @@ def _looked_back(timeline: Timeline, within_days: int) -> Snapshots:
         raise NotEnough(Said(NO_CUTS, days=length, least=LEAST_CUTS, within=within_days))
     days = tuple(timeline.as_of - timedelta(days=within_days * back) for back in range(count, 0, -1))
     strict, remarks = _strictly(timeline, days)
-    rules, wins = timeline.scoring.newest, _wins(timeline)
+    wins, known = _wins(timeline), _known(timeline, days, strict=strict)
     tables, happened, places = [], [], []
-    for place, day in enumerate(days):
-        before = timeline.until(day.replace(tzinfo=UTC))
-        before = before.known_at(day.replace(tzinfo=UTC)) if strict else before
-        told = before.engine.run(known_at(before.facts(), rules))
+    for place, (day, told) in enumerate(zip(days, known, strict=True)):
         won = wins.filter(_between(wins, day, day + timedelta(days=within_days))).column("account")
         tables.append(columns_of(told))
         happened.append(np.asarray(pc.is_in(told.column("account"), value_set=won.combine_chunks()), np.float64))
         places.append(np.full(told.num_rows, place))
     return Snapshots(stacked(tables), np.concatenate(happened), np.concatenate(places), days, remarks)
+
+
+def _known(timeline: Timeline, days: tuple[datetime, ...], *, strict: bool) -> Iterator[pa.Table]:
+    """Give what was known of accounts on each of some past days; the query is made once where it may be."""
+    rules = timeline.scoring.newest
+    asked = Measure("known", "sales", "account", {}, "", "", 1, {}, lambda facts: known_at(facts, rules))
+    sql = None if strict else timeline.ask(asked, {}).sql
+    for day in days:
+        before = timeline.until(day.replace(tzinfo=UTC))
+        if sql is None:
+            before = before.known_at(day.replace(tzinfo=UTC))
+            yield before.engine.run(known_at(before.facts(), rules))
+        else:
+            yield before.engine.run_sql(before.query(sql, {}))
 
 
 def _wins(timeline: Timeline) -> pa.Table:

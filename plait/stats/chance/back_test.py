@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -72,16 +72,24 @@ def back_test(
     return BackTest(cut, base, figures(came, model.chance(after), base=base), against), model
 
 
-def gate(test: BackTest) -> list[str]:
-    """Say what stands against putting the model in force; nothing when it may be."""
+def gate(test: BackTest, beaten: Collection[str] = ()) -> list[str]:
+    """Say what stands against putting the model in force; nothing when it may be.
+
+    It must rank better than the ways named in `beaten`, and no worse than the others.
+    """
     model = test.model
     reasons: list[str] = []
     if model.auc_low <= 0.5:  # noqa: PLR2004 - a coin
         says = "It does not rank better than chance: AUC {auc:.3f}, 95 % interval {low:.3f} to {high:.3f}."
         reasons.append(Said(says, auc=model.auc, low=model.auc_low, high=model.auc_high))
     for name, other in test.against.items():
-        if model.auc < other.auc - WORSE_BY or (model.auc < other.auc + WORSE_BY and model.lift < 0.9 * other.lift):
-            says = "{name} ranks better: AUC {other:.3f} against {auc:.3f}, lift {other_lift:.2f} against {lift:.2f}."
+        behind = name in beaten and model.auc <= other.auc
+        if (
+            behind
+            or model.auc < other.auc - WORSE_BY
+            or (model.auc < other.auc + WORSE_BY and model.lift < 0.9 * other.lift)
+        ):
+            says = "{name} is as good: AUC {other:.3f} against {auc:.3f}, lift {other_lift:.2f} against {lift:.2f}."
             reasons.append(
                 Said(says, name=Said(name), other=other.auc, auc=model.auc, other_lift=other.lift, lift=model.lift)
             )

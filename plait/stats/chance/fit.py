@@ -118,7 +118,10 @@ def _calibration(columns: Columns, happened: Array, penalty: float) -> tuple[flo
     """Give slope and shift of the logit, learned on the latest rows; (1, 0) where these say nothing of it."""
     cut = int(happened.size * (1 - CALIBRATED_ON))
     early, late = np.arange(cut), np.arange(cut, happened.size)
-    if min(happened[late].sum(), late.size - happened[late].sum()) < LEAST_CALIBRATING or len(set(happened[early])) == 1:
+    if (
+        min(happened[late].sum(), late.size - happened[late].sum()) < LEAST_CALIBRATING
+        or len(set(happened[early])) == 1
+    ):
         return 1.0, 0.0
     before, after = take(columns, early), take(columns, late)
     features = learn(before)
