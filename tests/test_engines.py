@@ -54,8 +54,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Timeline, T
         spark.engine.backend._session.stop()
 
 
-# They add up what `attribution`, `spend` and `customer_value` add up, by the same expressions: minutes of planning.
-SAME_SUMS = {"attribution_models", "channel_return", "value_by_origin", "alive"}
+# They add up what `attribution`, `spend`, `customer_value` and `stage_ledger` add up, by the same expressions: minutes of
+# planning.
+SAME_SUMS = {"attribution_models", "channel_return", "value_by_origin", "alive", "stage_flow"}
 TRIED = [pytest.param(m, id=name) for name, m in load_measures().items() if EVERYTHING or name not in SAME_SUMS]
 
 
