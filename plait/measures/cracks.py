@@ -68,8 +68,8 @@ def cracks(facts: Facts, *, crack: Crack = "all", days: Annotated[int, Bounds(0,
     `stage` as in `stage_stock`. `days` are full days from `since` to the day asked for. Facts without an account are
     left out.
     """
-    stays = ledger(facts)
-    now = stays.filter(stays.to_at.isnull())
+    stays = _stays(facts)
+    now = stays.filter(stays.to_on.isnull())
     now = now.select("account", "from_on", stage=stage_name(now.stage, facts.stages))
     priced = in_one_currency(facts, deals(facts).filter(_.state == "deal.opened", _.account.notnull()), day="valued_on")
     owners = last_told(facts, "owner", *SALES, name="owner")
@@ -92,6 +92,12 @@ def cracks(facts: Facts, *, crack: Crack = "all", days: Annotated[int, Bounds(0,
     )
     cautions = (Caution(seldom, says), apart(in_one_currency(facts, deal_facts(facts)), "values are left empty there"))
     return Answer(rows.select(*cracks.columns).order_by("account", "crack"), cautions)
+
+
+def _stays(facts: Facts) -> ir.Table:
+    """Give the stays of the ledger, each a group of its own: engines work out once what is grouped and asked twice."""
+    stays = ledger(facts)
+    return stays.group_by("account", "stage", "from_at").agg(from_on=_.from_on.max(), to_on=_.to_on.max())
 
 
 def _found(rows: ir.Table, crack: Crack, since: ir.DateValue, usual: ir.Value | None = None) -> ir.Table:
