@@ -131,9 +131,12 @@ def value_of(row: HandOff) -> str:
 
 def share_of(row: HandOff) -> str:
     """Give how much of what the next owner must know is there."""
-    if row.completeness is None:
-        return formats.UNKNOWN
-    return str(format_percent(row.completeness, locale=formats.locale()))
+    return formats.UNKNOWN if row.completeness is None else percent(row.completeness)
+
+
+def percent(share: float) -> str:
+    """Say a share in whole percents."""
+    return str(format_percent(share, locale=formats.locale()))
 
 
 def called(address: str, names: Mapping[str, str]) -> str:

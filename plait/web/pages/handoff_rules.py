@@ -169,9 +169,9 @@ def _type(one: HandOffType) -> dict[str, object]:
     """Give a type as the page says it."""
     owed = [
         _("%(n)s a month") % {"n": one.volume} if one.volume is not None else "",
-        _("%(share)s of the card filled in") % {"share": formats.shown(one.completeness, "share")}
+        _("%(share)s of the card filled in") % {"share": shown.percent(one.completeness)}
         if one.completeness is not None else "",
-        _("%(share)s accepted") % {"share": formats.shown(one.acceptance, "share")}
+        _("%(share)s accepted") % {"share": shown.percent(one.acceptance)}
         if one.acceptance is not None else "",
     ]  # fmt: skip
     return {
