@@ -37,6 +37,7 @@ NAMED = {
     "mean_days": "Days on average",
     "value": "Worth",
     "lost_in_handoff": "Lost in a hand-off",
+    "yearly_percent": "Cost of money, % a year",
     "mean_touches": "Touches on average",
 }  # names that do not read well word by word
 
