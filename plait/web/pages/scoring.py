@@ -113,8 +113,8 @@ def _moved(told: Moves | None) -> dict[str, object] | None:
     """Give what other rules would change, cell by cell."""
     if told is None:
         return None
-    cells = sorted({*told.before, *told.after})
-    return {"moves": told, "cells": [(cell, told.before.get(cell, 0), told.after.get(cell, 0)) for cell in cells]}
+    cells = [(cell, told.before.get(cell, 0), told.after.get(cell, 0)) for cell in sorted({*told.before, *told.after})]
+    return {"moves": told, "cells": [one for one in cells if one[1] != one[2]]}
 
 
 def _train(request: HttpRequest, user: User) -> int:
