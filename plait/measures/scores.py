@@ -13,11 +13,11 @@ import numpy as np
 from ibis import _
 
 from plait.failure import Said
-from plait.measure import Answer, Bounds, Facts, Solution, measure
+from plait.measure import Answer, BadOption, Bounds, Facts, Solution, measure
 from plait.measures._chance import columns_of, first, known_at
 from plait.measures._scores import act_points, by_account, by_person, faded, fit_points, grouped, held
 from plait.points.decay import Sums, days_above
-from plait.points.kept import rules_of
+from plait.points.kept import NoVersion, rules_of
 from plait.points.rules import NANO, Rules
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def lead_score(facts: Facts, *, rules: Version = None) -> Answer:
     threshold if nothing more happens; `leaves_on` the first on which it is no longer qualified. Every account with a
     fact has a row; who did nothing that counts has 0 points. `score_points` gives every point.
     """
-    by = rules_of(facts.scoring, rules)
+    by = _rules(facts, rules)
     points = faded(act_points(facts, by), by, facts.as_of)
     groups = grouped(points, by, BY)
     people = by_person(groups, by, BY)
@@ -73,6 +73,14 @@ def lead_score(facts: Facts, *, rules: Version = None) -> Answer:
     ]
     told = rows[0].union(rows[1]).union(rows[2]).mutate(today=facts.today)
     return Answer(told.order_by("account", "sort", "person", "n"), (), partial(_scored, rules=by))
+
+
+def _rules(facts: Facts, number: int | None) -> Rules:
+    """Give a version of the rules; one that the firm has not is refused as an option."""
+    try:
+        return rules_of(facts.scoring, number)
+    except NoVersion as unknown:
+        raise BadOption(unknown.args[0]) from unknown
 
 
 def _accounts(facts: Facts, rules: Rules, points: ir.Table, engagement: ir.Table) -> ir.Table:
@@ -183,7 +191,7 @@ def score_points(facts: Facts, *, account: str | None = None, rules: Version = N
     `lead_score`, to the billionth. `account` is an id as in `account_health`; `value` is the trait's value in a row of
     fit. Points of which less than a billionth is left are left out.
     """
-    by = rules_of(facts.scoring, rules)
+    by = _rules(facts, rules)
     points = faded(act_points(facts, by, account), by, facts.as_of)
     groups = grouped(points, by, BY)
     people = by_person(groups, by, BY)

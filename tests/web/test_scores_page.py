@@ -47,6 +47,8 @@ def test_the_grid_leads_to_accounts_and_these_to_points_that_add_up(client_of: C
         assert sum(points[:-1]) == pytest.approx(points[-1], abs=0.005 * len(points))
     assert "older points of which less than 0.01 is left" in one
     assert mara.get("/scores/of/nobody/").status_code == 404
+    unknown = mara.get("/measures/lead_score/?rules=7")
+    assert (unknown.status_code, "no version 7 of the score rules" in unknown.content.decode()) == (400, True)
     assert client_of("otto").get("/scores/").status_code == 404
     assert client_of("pat").get(f"/scores/of/{number}/").status_code == 404
     del scores
