@@ -1,4 +1,4 @@
-"""The stage ledger of a large firm: all of it worked out, then a day's facts, with a day's merges among them."""
+"""The stage ledger of a large firm: all of it worked out, then the facts of a few days."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def measure(work: Path) -> str:
     at = RECORDED_AT - timedelta(days=400)
     reads = sorted(timed(lambda: stocks(home, at))[1] for _ in range(5))
     return (
-        f"The kept ledger of {whole.accounts:,} accounts; a day is 1/365 of the facts, among all accounts. The timeline "
-        "is brought up to date before and not counted, as every other reader needs it too.\n\n"
+        f"The kept ledger of {whole.accounts:,} accounts; a day is 1/365 of the facts, among all accounts. "
+        "The timeline is brought up to date before and not counted, as every other reader needs it too.\n\n"
         "| what | seconds | CPU seconds | accounts worked out | stays |\n|---|---:|---:|---:|---:|\n"
         + "\n".join(lines)
         + f"\n\nThe stocks of a day 400 days ago: {reads[2][0]:.2f} s.\n"
