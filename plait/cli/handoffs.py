@@ -145,11 +145,10 @@ def _say(home: Path, row: HandOff) -> None:
 
 def _publish(home: Path) -> None:
     """Publish what waits at once: no worker may be there."""
-    from plait.cli.plainly import now
     from plait.web.handoffs import outbox
 
     with plainly():
-        outbox.publish(home, now=now())
+        outbox.publish(home)
 
 
 def _told(row: HandOff) -> dict[str, Any]:

@@ -72,7 +72,6 @@ print(json.dumps(said))
 """
 PUBLISH = """
 import sys, time
-from datetime import UTC, datetime
 from pathlib import Path
 from plait.web import boot
 home = Path(sys.argv[1])
@@ -80,7 +79,7 @@ boot.configure(home, local=True)
 from plait.web.handoffs import outbox
 print("ready", flush=True)
 for _ in range(int(sys.argv[2])):
-    outbox.publish(home, now=datetime.now(UTC))
+    outbox.publish(home)
     time.sleep(0.01)
 """
 BALANCE = """
@@ -89,10 +88,9 @@ from pathlib import Path
 from plait.web import boot
 boot.configure(Path(sys.argv[1]), local=True)
 from collections import Counter
-from datetime import UTC, datetime
 from plait.web.handoffs import outbox
 for _ in range(3):  # the last has nothing to do
-    published = outbox.publish(Path(sys.argv[1]), now=datetime.now(UTC))
+    published = outbox.publish(Path(sys.argv[1]))
 from plait.web.handoffs.models import HandOff, Outbox, Step
 from plait.web.people.models import broken_chain
 ended = Counter(Step.objects.filter(act__in=["accepted", "rejected", "expired"]).values_list("handoff", flat=True))

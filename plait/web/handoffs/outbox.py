@@ -19,6 +19,7 @@ from django.utils import timezone
 from plait import desk
 from plait.delta import locked
 from plait.facts import Fact
+from plait.web.handoffs import clock
 from plait.web.handoffs.models import Outbox
 
 SOURCE = "desk"
@@ -31,15 +32,20 @@ def keep(facts: Iterable[Fact]) -> None:
     Outbox.objects.bulk_create((Outbox(fact=fact.id, told=told(fact)) for fact in facts), ignore_conflicts=True)
 
 
-def publish(home: Path, *, now: datetime) -> int:
-    """Put into the timeline what waits for it; gives how many facts that were."""
+def publish(home: Path, *, now: datetime | None = None) -> int:
+    """Put into the timeline what waits for it, not known before `now`; gives how many facts that were.
+
+    What waits is read first and the clock afterwards: a fact that is younger than its publication would be refused.
+    """
     if not Outbox.objects.filter(published_at=None).exists():
         return 0
     with locked(home / "locks" / ".outbox"):
         waiting = list(Outbox.objects.filter(published_at=None)[:MOST])
         if not waiting:
             return 0
-        loaded = desk.add(home, [fact_of(one.told) for one in waiting], name=f"desk/{now:%Y-%m-%d}", now=now)
+        facts = [fact_of(one.told) for one in waiting]
+        known_at = max((clock.now(), now or clock.now(), *(fact.occurred_at for fact in facts)))
+        loaded = desk.add(home, facts, name=f"desk/{known_at:%Y-%m-%d}", now=known_at)
         refused = sum(part.refused for part in loaded)
         if refused:
             logging.getLogger(__name__).error(

@@ -32,9 +32,12 @@ log = logging.getLogger(__name__)
 
 
 def look() -> int:
-    """Make the hand-offs that facts start, of what has come since the last look; gives how many were made."""
+    """Make the hand-offs that facts start, of what has come since the last look; gives how many were made.
+
+    What was answered elsewhere meanwhile, such as in the CRM, is answered here.
+    """
     policy, now = newest(), clock.now()
-    if policy.since is None:
+    if policy.since is None and not HandOff.objects.filter(state=HandOff.State.OPEN).exists():
         return 0
     mark = f"{policy.version} {desk.stamp(settings.HOME)}"
     looked = Looked.objects.filter(name=NAME).first()

@@ -25,6 +25,7 @@ from plait.web.handoffs.policies import policy_of
 from plait.web.people.models import User
 
 EVERY = 1.0  # seconds between two rounds
+LOOK_EVERY = 5.0  # seconds between two looks at new facts: each reads the line of time
 SLOW_EVERY = 30.0  # seconds between two looks at what changes seldom: who is away, whose morning it is
 AT_ONCE = 200
 AGAIN = timedelta(hours=1)  # until a hand-off that could not be looked after is tried again
@@ -39,24 +40,19 @@ def keep(over: threading.Event | None = None) -> threading.Thread:
     return thread
 
 
-def round_once(*, slow: bool) -> None:
-    """Look after all hand-offs once, and publish what waits."""
-    works: list[Callable[[], object]] = [
-        partial(outbox.publish, settings.HOME, now=clock.now()),
-        starting.look,
-        run_clocks,
-    ]
+def round_once(*, look: bool, slow: bool) -> None:
+    """Look after all hand-offs once, and publish what waits; `look` at new facts too, `slow` at what changes seldom."""
+    publish: Callable[[], object] = partial(outbox.publish, settings.HOME)
+    works = [publish, run_clocks]
+    if look:
+        works.append(starting.look)
     if slow:
         works += [hand_on, digests.send, changing.catch_up, _forget]
-    for work in works:
+    for work in [*works, publish]:
         try:
             work()
         except (DatabaseError, Unfit, Misused, OSError) as error:
             log.warning("hand-offs are looked after again soon: %s", error)
-    try:
-        outbox.publish(settings.HOME, now=clock.now())
-    except (DatabaseError, Unfit, OSError) as error:
-        log.warning("facts of hand-offs are published again soon: %s", error)
 
 
 def run_clocks() -> int:
@@ -126,12 +122,12 @@ def _forget() -> None:
 
 
 def _keep(over: threading.Event) -> None:
-    slow_at = time.monotonic()
+    look_at = slow_at = time.monotonic()
     while not over.wait(EVERY):
-        slow = time.monotonic() >= slow_at
-        if slow:
-            slow_at = time.monotonic() + SLOW_EVERY
+        now = time.monotonic()
+        look, slow = now >= look_at, now >= slow_at
+        look_at, slow_at = now + LOOK_EVERY if look else look_at, now + SLOW_EVERY if slow else slow_at
         try:
-            round_once(slow=slow)
+            round_once(look=look, slow=slow)
         finally:
             close_old_connections()
