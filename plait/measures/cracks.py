@@ -86,11 +86,8 @@ def cracks(facts: Facts, *, crack: Crack = "all", days: Annotated[int, Bounds(0,
         rows = rows.left_join(part, "account").drop("account_right")
     rows = rows.left_join(_at_stake(facts, priced), "account").drop("account_right")
     rows = rows.mutate(days=facts.today.delta(rows.since, unit="day").cast("float64"))
-    seldom = usual.filter(_.n < ENOUGH).order_by("stage").select("stage")
-    says = (
-        "For {n} stages no usual time can be told ({some}): fewer than 20 stays have ended, so none is stalled there."
-    )
-    cautions = (Caution(seldom, says), apart(in_one_currency(facts, deal_facts(facts)), "values are left empty there"))
+    several = apart(in_one_currency(facts, deal_facts(facts)), "values are left empty there")
+    cautions = (_unusual(usual), several) if crack in ("all", "stalled") else (several,)
     return Answer(rows.select(*cracks.columns).order_by("account", "crack"), cautions)
 
 
@@ -148,6 +145,13 @@ def _usual(facts: Facts, stays: ir.Table) -> ir.Table:
     part, whole = USUAL
     rank = ((told.of * part + whole - 1) / whole).floor().cast("int64") - 1
     return told.group_by("stage").agg(n=_.count(), usual=_.length.max(where=told.place == rank))
+
+
+def _unusual(usual: ir.Table) -> Caution:
+    """Warn of stages in which nothing can be called usual."""
+    seldom = usual.filter(_.n < ENOUGH).order_by("stage").select("stage")
+    says = "For {n} stages no usual time can be told ({some}): fewer than 20 stays have ended, none is stalled there."
+    return Caution(seldom, says)
 
 
 def _stalled(facts: Facts, now: ir.Table, usual: ir.Table) -> ir.Table:
