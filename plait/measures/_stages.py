@@ -8,9 +8,7 @@ ends when its days are over.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import reduce
-from itertools import count
 from operator import add
 from typing import Literal, TypeAlias
 
@@ -19,107 +17,13 @@ import ibis.expr.types as ir
 
 from plait.facts import OFTEN
 from plait.measure import Facts
+from plait.measures._plan import Plan
 from plait.stages import Alternative, RuleSet, Signal
 from plait.stages.judging import ending
 
 Unit: TypeAlias = Literal["account", "person"]
 
 STRETCH = 180  # days, where no signal lasts shorter
-BITS = 62  # of a column of counts
-SHAPE = {"mark": "string", "word": "string", "correction": "int64"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Digits:
-    """Where the count of a signal stands among those that are packed into one number: `counts // weight % size`."""
-
-    column: str
-    weight: int
-    size: int
-
-    def on(self, counts: ir.Table) -> ir.BooleanValue:
-        """Tell whether the count is not nothing."""
-        return counts[self.column] % (self.weight * self.size) >= self.weight
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What of the facts must be carried along for a rule set.
-
-    `sorts` are the signals that any fact of their kinds may begin, `digits` the places of counts, `marks` the names of
-    instants of which the last is kept, `pairs` the kinds of which the later side counts, with a signal and whether it
-    is the pair's second side in `sides`.
-    """
-
-    rules: RuleSet
-    sorts: dict[str, Signal]
-    digits: dict[str, _Digits]
-    marks: tuple[str, ...]
-    pairs: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
-    sides: dict[str, tuple[int, bool]]
-
-    @classmethod
-    def of(cls, rules: RuleSet) -> _Plan:
-        """Plan for a rule set."""
-        sorts = {
-            one.name: one for one in rules.signals if one.sort == "ever" or (one.sort == "lasts" and not one.cut_by)
-        }
-        pairs: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
-        sides = {}
-        for signal in rules.signals:
-            if signal.sort == "latest":
-                turned = (signal.over, signal.kinds) in pairs
-                pair = (signal.over, signal.kinds) if turned else (signal.kinds, signal.over)
-                if pair not in pairs:
-                    pairs.append(pair)
-                sides[signal.name] = pairs.index(pair), turned
-        return cls(rules, sorts, _digits(rules, sorts), _marks(rules), tuple(pairs), sides)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Name the columns of counts."""
-        return tuple(dict.fromkeys(place.column for place in self.digits.values()))
-
-    @property
-    def shape(self) -> dict[str, str]:
-        """Give the columns that every moment has beside account, at and on, with their types."""
-        sides = {f"side{number}": "int8" for number in range(len(self.pairs))}
-        return {**dict.fromkeys(self.columns, "int64"), **SHAPE, **sides}
-
-    def moment(self, rows: ir.Table, at: ir.Value, on: ir.Value, **given: object) -> ir.Table:
-        """Give rows the shape that all moments share."""
-        marks: dict[str, ir.Value] = {name: ibis.null(kind) for name, kind in self.shape.items()}
-        for name, mark in given.items():
-            value = mark if isinstance(mark, ir.Value) else ibis.literal(mark)
-            marks[name] = value.cast(self.shape[name])
-        return rows.select("account", at=at, on=on, **marks)
-
-    def change(self, signal: str, by: int) -> dict[str, object]:
-        """Give the change of a signal's count."""
-        return {self.digits[signal].column: by * self.digits[signal].weight}
-
-
-def _digits(rules: RuleSet, sorts: dict[str, Signal]) -> dict[str, _Digits]:
-    """Give each count its place. Spells of one signal do not overlap; that of the first fact may overlap one."""
-    wanted = {name: 2 if signal.first else 1 for name, signal in sorts.items()}
-    wanted |= {signal.name: 28 for signal in rules.signals if signal.sort == "runs"}
-    used: dict[str, int] = {}
-    found = {}
-    for name, bits in wanted.items():
-        column = next(f"count{n}" for n in count() if used.get(f"count{n}", 0) + bits <= BITS)
-        found[name] = _Digits(column, 2 ** used.get(column, 0), 2**bits)
-        used[column] = used.get(column, 0) + bits
-    return found
-
-
-def _marks(rules: RuleSet) -> tuple[str, ...]:
-    """Name the instants that rules look back to: the ends of what keeps a stage, and what signals are set against."""
-    left = {one for _, way in rules.alternatives if (one := way.left)}
-    left |= {one for signal in rules.signals if (one := signal.after_leaving)}
-    ends = [ending(rules, way) for name in left for way in rules.stage(name).when]
-    kept = {end.name for end in ends if end} | {signal.name for signal in rules.signals if signal.cut_by}
-    kept |= {one for signal in rules.signals for one in (signal.cut_by, signal.newer_than) if one}
-    return tuple(signal.name for signal in rules.signals if signal.name in kept)
 
 
 def ledger(facts: Facts, *, unit: Unit = "account", rules: RuleSet | None = None, only: str | None = None) -> ir.Table:
@@ -131,7 +35,7 @@ def ledger(facts: Facts, *, unit: Unit = "account", rules: RuleSet | None = None
     that a person set the stage. With `unit="person"` the column `account` holds persons; `only` is the id of the one
     account or person wanted.
     """
-    plan = _Plan.of(rules or facts.stages)
+    plan = Plan.of(rules or facts.stages)
     known = known_of(facts, unit, only)
     moments = _corrected(_derived(_carried(facts, known, plan), plan))
     over, so_far = (
@@ -182,7 +86,7 @@ def misnamed(facts: Facts, rules: RuleSet) -> ir.Table:
     return corrections.filter(named.isnull()).select("id", "source").order_by("source", "id")
 
 
-def _carried(facts: Facts, known: ir.Table, plan: _Plan) -> ir.Table:
+def _carried(facts: Facts, known: ir.Table, plan: Plan) -> ir.Table:
     """Give each account's moments with all that is known by then: counts added up, of instants the last so far."""
     stretches = _stretches(known, plan)
     parts = [*_firsts(stretches, plan)]
@@ -220,7 +124,7 @@ def _carried(facts: Facts, known: ir.Table, plan: _Plan) -> ir.Table:
     )
 
 
-def _stretches(facts: ir.Table, plan: _Plan) -> ir.Table:
+def _stretches(facts: ir.Table, plan: Plan) -> ir.Table:
     """Give each account's first and last facts of each `sort` in every stretch of days, in one pass.
 
     No signal lasts shorter than a stretch. So inside of one no spell can end, and its first and its last fact are
@@ -237,12 +141,12 @@ def _stretches(facts: ir.Table, plan: _Plan) -> ir.Table:
     )
 
 
-def _of_sort(stretches: ir.Table, signal: str, plan: _Plan) -> ir.Table:
+def _of_sort(stretches: ir.Table, signal: str, plan: Plan) -> ir.Table:
     bit = 2 ** list(plan.sorts).index(signal)
     return stretches.filter(stretches.sort % (2 * bit) >= bit)
 
 
-def _firsts(stretches: ir.Table, plan: _Plan) -> list[ir.Table]:
+def _firsts(stretches: ir.Table, plan: Plan) -> list[ir.Table]:
     """Give each account's first fact, and its first of each signal that is `ever`."""
 
     def first(rows: ir.Table) -> ir.Table:
@@ -262,7 +166,7 @@ def _firsts(stretches: ir.Table, plan: _Plan) -> list[ir.Table]:
     return found[1:] if any(signal.first for signal in plan.sorts.values()) else found
 
 
-def _spells(stretches: ir.Table, signal: Signal, plan: _Plan) -> list[ir.Table]:
+def _spells(stretches: ir.Table, signal: Signal, plan: Plan) -> list[ir.Table]:
     """Give the moments at which a spell begins and ends that each fact of a signal keeps up for its days."""
     mine = _of_sort(stretches, signal.name, plan)
     ends = mine.group_by("account", "stretch").agg(
@@ -282,7 +186,7 @@ def _spells(stretches: ir.Table, signal: Signal, plan: _Plan) -> list[ir.Table]:
     ]
 
 
-def _steps(facts: ir.Table, plan: _Plan) -> ir.Table:
+def _steps(facts: ir.Table, plan: Plan) -> ir.Table:
     """Give the steps of leads and people's corrections. `word` orders the steps of one instant as (source, id) does."""
     both = [kind for pair in plan.pairs for side in pair for kind in side]
     steps = _of_kinds(facts, (*both, "stage.set"))
@@ -301,7 +205,7 @@ def _of_kinds(facts: ir.Table, kinds: tuple[str, ...]) -> ir.Table:
     return told if set(kinds) & OFTEN else told.filter(told.often == "n")
 
 
-def _cut(facts: ir.Table, plan: _Plan) -> list[ir.Table]:
+def _cut(facts: ir.Table, plan: Plan) -> list[ir.Table]:
     """Give the moments of signals that another one may cut short, and those at which a step's days are over."""
     found = []
     for signal in plan.rules.signals:
@@ -314,7 +218,7 @@ def _cut(facts: ir.Table, plan: _Plan) -> list[ir.Table]:
     return found
 
 
-def _things(facts: ir.Table, plan: _Plan) -> list[ir.Table]:
+def _things(facts: ir.Table, plan: Plan) -> list[ir.Table]:
     """Give the moments at which a deal or a contract begins or ends to be on, all those at once that share no kind."""
     groups: list[list[Signal]] = []
     for signal in (one for one in plan.rules.signals if one.sort == "runs"):
@@ -327,7 +231,7 @@ def _things(facts: ir.Table, plan: _Plan) -> list[ir.Table]:
     return [_things_of(facts, group, plan) for group in groups]
 
 
-def _things_of(facts: ir.Table, signals: list[Signal], plan: _Plan) -> ir.Table:
+def _things_of(facts: ir.Table, signals: list[Signal], plan: Plan) -> ir.Table:
     begins = tuple(kind for signal in signals for kind in signal.kinds)
     ends = tuple(kind for signal in signals for kind in signal.over)
     things = _of_kinds(facts, (*begins, *ends))
@@ -359,10 +263,10 @@ def _holds(test: ir.BooleanValue) -> ir.BooleanValue:
     return test.fill_null(False)  # noqa: FBT003 - ibis takes it by position only
 
 
-class _Said:
+class Signs:
     """What the signals say at each moment."""
 
-    def __init__(self, moments: ir.Table, plan: _Plan) -> None:
+    def __init__(self, moments: ir.Table, plan: Plan) -> None:
         self.m, self.plan, self.rules = moments, plan, plan.rules
 
     def mark(self, signal: str) -> ir.TimestampValue:
@@ -421,9 +325,9 @@ def _every(tests: list[ir.BooleanValue]) -> ir.BooleanValue:
     return reduce(lambda one, other: one & other, tests)
 
 
-def _derived(moments: ir.Table, plan: _Plan) -> ir.Table:
+def _derived(moments: ir.Table, plan: Plan) -> ir.Table:
     """Give the line of the rules that holds at each moment, and its stage: the first line that does."""
-    said, lines = _Said(moments, plan), plan.rules.alternatives
+    said, lines = Signs(moments, plan), plan.rules.alternatives
     asked = [(said.way(way), number) for number, (_, way) in enumerate(lines) if not way.always]
     last = next(number for number, (_, way) in enumerate(lines) if way.always)
     why = ibis.cases(*asked, else_=last) if asked else ibis.literal(last)
