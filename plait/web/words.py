@@ -18,6 +18,7 @@ from plait.failure import Said
 from plait.handoff.policy import TARGETS, shipped_text
 from plait.handoff.reading import read_terms
 from plait.handoff.state import STATES
+from plait.handoff.terms import TARGETS
 from plait.measure import Measure, registry
 from plait.sources import rules
 from plait.stages import shipped
@@ -79,23 +80,13 @@ AS_THEY_ARE = (
     "validated", "not validated: fewer than 24 months", "not validated: chance would explain it too",
     "a person", "a person set it", *(way.name for _, way in shipped().alternatives),
 )  # fmt: skip
+SCORED = ("yes", "no", "fit", "engagement", "point", "group cap", "weak", "person cap", "other persons")
 OWN_VALUES = frozenset(
     (
-        *AS_THEY_ARE,
-        *STAGES,
-        *KINDS,
-        "all",
-        "forward",
-        "back",
-        "loop",
-        "rule",
-        "nps",
-        "csat",
-        "review",
-        *HEALTHS,
-        *CRACKS,
+        *AS_THEY_ARE, *STAGES, *KINDS, *DEPARTMENTS, *HEALTHS, *CRACKS, *TARGETS, *SCORED,
+        "all", "forward", "back", "loop", "rule", "nps", "csat", "review",
     )
-)
+)  # fmt: skip
 
 
 def paragraphs(measure: Measure) -> list[str]:
