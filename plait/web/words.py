@@ -18,7 +18,6 @@ from plait.failure import Said
 from plait.handoff.policy import TARGETS, shipped_text
 from plait.handoff.reading import read_terms
 from plait.handoff.state import STATES
-from plait.handoff.terms import TARGETS
 from plait.measure import Measure, registry
 from plait.sources import rules
 from plait.stages import shipped
