@@ -235,6 +235,16 @@ class DurableTable:
                     found.append(str(self.path / unquote(entry["add"]["path"])))
         return tuple(found) if all(os.path.exists(name) for name in found) else None  # noqa: PTH110 - thousands of files
 
+    def metadata_between(self, version: int, until: int) -> list[Mapping[str, str]] | None:
+        """Give the metadata of the commits of rows after a version, up to another; None where one is not told now."""
+        found: dict[int, Mapping[str, str]] = {}
+        for number, (about, _) in zip(range(self.version(), -1, -1), self._commits(), strict=False):
+            if version < number <= until:
+                found[number] = about
+        if len(found) < until - version:
+            return None
+        return [about for about in found.values() if not about.get("operation", "").startswith("VACUUM")]
+
     def _commits(self) -> Iterator[tuple[Mapping[str, str], set[str]]]:
         """Give the metadata and the applications of each commit that the log still has, the newest first."""
         # Read from the entries themselves: the library's `history()` finds nothing when the home's name holds a `#`.

@@ -39,6 +39,7 @@ FACTS_A_BUCKET = 1_000_000
 MOST_FILES = 40  # of a bucket
 NOBODY = "nobody"  # the bucket of facts that concern no known customer
 FACTS_VERSION, SETTINGS = "plait.facts_version", "plait.settings"  # what a timeline was built from
+MOVED, MOST_MOVED = "plait.moved", 2_000  # the accounts to or from which known facts moved; without it they are many
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def refresh(store: Store, derived: Derived, *, everything: bool = False) -> bool
                 db.execute("create or replace temp view added as from facts limit 0")
             derived.identity.replace(db.sql("select * from identity").to_arrow_reader(50_000), stamp)
             derived.nodes.replace(db.sql("select * from nodes").to_arrow_reader(50_000), stamp)
-            _write(db, derived.timeline, settings, changed, stamp)
+            _write(db, derived.timeline, settings, changed, stamp if changed is None else stamp | _moved(db))
         return True
 
 
@@ -126,17 +127,30 @@ def _changed_buckets(
     db.execute(view_sql("added", Snapshot(now.root, now.version, added, 0), FACTS))
     db.execute(view_sql("identity_before", derived.identity.snapshot(), identity.IDENTITY))
     columns = ", ".join(identity.IDENTITY.names)
-    rows = db.execute(
+    db.execute(
         f"""
-        with told as (select {columns} from identity semi join identity_before using (keys)),
-        moved as (
-            (select * from told except select {columns} from identity_before)
-            union all (select {columns} from identity_before except select * from told)
-        )
-        select distinct {bucket_sql("account", "person", digits)} from moved
+        create or replace temp table moved as
+        with told as (select {columns} from identity semi join identity_before using (keys))
+        (select * from told except select {columns} from identity_before)
+        union all (select {columns} from identity_before except select * from told)
         """
-    ).fetchall()
+    )
+    rows = db.execute(f"select distinct {bucket_sql('account', 'person', digits)} from moved").fetchall()
     return sorted({row[0] for row in rows} | _scattered(before))
+
+
+def _moved(db: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Name the accounts to or from which known facts moved, for whoever keeps something of each account."""
+    rows = db.execute(
+        """
+        select distinct account from (
+            select account from moved where account is not null
+            group by keys, account, from_at, until_at having count(*) = 1  -- else only its person is another
+        ) limit ?
+        """,
+        [MOST_MOVED + 1],
+    ).fetchall()
+    return {MOVED: " ".join(sorted(row[0] for row in rows))} if len(rows) <= MOST_MOVED else {}
 
 
 def _scattered(snapshot: Snapshot) -> set[str]:

@@ -20,7 +20,7 @@ from deltalake.exceptions import DeltaError
 
 from plait import duck, identity
 from plait.delta import DataFile, DurableTable, Snapshot, TornTable, locked
-from plait.derived import FACTS_VERSION, TIMELINE, Derived, refresh
+from plait.derived import FACTS_VERSION, MOVED, TIMELINE, Derived, refresh
 from plait.facts import OFTEN
 from plait.settings import read_settings
 from plait.stages import RuleSet, Version, read_versions
@@ -213,13 +213,23 @@ def _touched(
     added = store.facts.added_between(int(was[FACTS_VERSION]), int(stamp[FACTS_VERSION]))
     if added is None:
         return False
+    db.execute(view_sql("added", Snapshot(store.facts.path, 0, added, 0), FACTS))
+    db.execute(view_sql("after", derived.identity.snapshot(int(stamp[PEOPLE])), identity.IDENTITY))
+    moved = _moved(derived, was, stamp)
+    if moved is not None:
+        db.execute(
+            f"""
+            create temp table touched as
+            select unnest({duck.text_list(moved)}) as account
+            union select account from after semi join added using (keys) where account is not null
+            """
+        )
+        return True
     try:
         before = derived.identity.snapshot(int(was[PEOPLE]))
     except (TornTable, DeltaError):  # it was cleaned away
         return False
-    db.execute(view_sql("added", Snapshot(store.facts.path, 0, added, 0), FACTS))
     db.execute(view_sql("before", before, identity.IDENTITY))
-    db.execute(view_sql("after", derived.identity.snapshot(int(stamp[PEOPLE])), identity.IDENTITY))
     db.execute(
         """
         create temp table touched as
@@ -231,6 +241,14 @@ def _touched(
         """
     )
     return True
+
+
+def _moved(derived: Derived, was: Mapping[str, str], stamp: Mapping[str, str]) -> list[str] | None:
+    """Name the accounts to or from which known facts moved, as the timeline's commits tell; None where one does not."""
+    told = derived.timeline.metadata_between(int(was[TOLD]), int(stamp[TOLD]))
+    if told is None or not all(MOVED in about for about in told):
+        return None
+    return sorted({account for about in told for account in about[MOVED].split()})
 
 
 def _mine_sql(rules: RuleSet) -> str:

@@ -75,7 +75,10 @@ def test_the_kept_ledger_follows_new_facts_merges_and_new_rules(tmp_path: Path) 
     slow = shipped().text.replace("days = 180", "days = 90", 1)
     keep_version(home, slow, by="Mara Lind", why="a quarter is silence enough", now=NOW)
     assert (bring_up(home).whole, kept(home) == measured(home)) == (True, True)
-    assert stocks(home, AS_OF) == counted(kept(home))
+    told = kept(home)
+    assert stocks(home, AS_OF) == counted(told)
+    desk.rebuild(home)
+    assert (bring_up(home).whole, kept(home) == told) == (False, True), "the timeline made anew moves nobody"
     account = str(both[0][0])
     assert [stay.stage for stay in stays_of(home, account, AS_OF)] == [
         shipped().order[int(str(row[1]))] for row in kept(home) if row[0] == account
