@@ -24,7 +24,7 @@ PORT = 8766
 ADDRESS = f"http://127.0.0.1:{PORT}"
 PASSWORD = "a-password-for-benchmarks"  # noqa: S105 - of a home that is thrown away
 OPEN, CLOSED = 100_000, 100_000
-ROUNDS = 40
+ROUNDS = 200
 TEAM = 10
 WHO = "who0@bench.example"
 
