@@ -380,10 +380,9 @@ def _through(view: View, method: str) -> View:
 
     def answered(request: HttpRequest, **named: object) -> HttpResponseBase:
         if request.method != method:
-            reads = gettext("The API only reads; use GET.")
-            said = reads if method == "GET" else gettext("This address changes something; use POST.")
-            code = "only_reading" if method == "GET" else "only_writing"
-            return _fault(HTTPStatus.METHOD_NOT_ALLOWED, code, said)
+            said = gettext("The API only reads; use GET."), gettext("This address changes something; use POST.")
+            reads = method == "GET"
+            return _fault(HTTPStatus.METHOD_NOT_ALLOWED, "only_reading" if reads else "only_writing", said[not reads])
         return view(request, **named)
 
     answered.csrf_exempt = True  # type: ignore[attr-defined]

@@ -82,6 +82,12 @@ def test_answers_by_form_go_back_to_the_list(persona: Persona, client_of: Client
     assert (done.status_code, done["Location"]) == (302, "/inbox/?view=department")
     late = client_of("sol").post(f"/handoffs/{row.pk}/accept/", back, follow=True)
     assert "Mia Weber was first" in late.content.decode()
+    taken = hand_over(persona("mara"), 2)
+    who = taken.assignee.partition("@")[0]
+    client_of(who).post(f"/handoffs/{taken.pk}/accept/", back)
+    assert "first touch due" in text(client_of(who), "/inbox/?view=touch")
+    client_of(who).post(f"/handoffs/{taken.pk}/touch/", back)
+    assert "Nothing waits here" in text(client_of(who), "/inbox/?view=touch")
     elsewhere = client_of("mia").post(f"/handoffs/{row.pk}/touch/", {"next": "https://elsewhere.example/"})
     assert "elsewhere" not in elsewhere["Location"]
 

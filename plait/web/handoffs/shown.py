@@ -48,6 +48,7 @@ class Shown:
     soon: bool
     share: str
     answered: datetime | None
+    touch_due: datetime | None
     reason: str
     because: str
     acts: Sequence[str]
@@ -65,6 +66,7 @@ def _shown(row: HandOff, user: User, names: Mapping[str, str], zone: ZoneInfo, n
     return Shown(
         row, title_of(row), value_of(row), called(row.assignee, names), local(row.due_at, zone), time_left(waiting),
         waiting.overdue, waiting.left is not None and waiting.left < SOON, share_of(row), local(row.answered_at, zone),
+        local(row.touch_due_at, zone) if row.first_touch_at is None and row.state == HandOff.State.ACCEPTED else None,
         reason_said(row), words.said(heard(row.because)), acts_of(row, user, now),
     )  # fmt: skip
 

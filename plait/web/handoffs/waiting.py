@@ -30,6 +30,10 @@ STATES = ("open", "accepted", "rejected", "expired")
 Rows = QuerySet[HandOff]
 VIEWS: Mapping[str, tuple[str, Callable[[Rows, User], Rows]]] = {
     "mine": (gettext_noop("For me"), lambda rows, user: rows.filter(assignee=user.email)),
+    "touch": (
+        gettext_noop("To reach out"),
+        lambda rows, user: rows.filter(assignee=user.email, first_touch_at=None, touch_due_at__isnull=False),
+    ),
     "department": (gettext_noop("For my department"), lambda rows, user: rows.filter(receiver=user.department)),
     "sent": (gettext_noop("Sent by me"), lambda rows, user: rows.filter(sent_by=user.email)),
     "ours": (gettext_noop("Sent by my department"), lambda rows, user: rows.filter(sender=user.department)),
@@ -66,15 +70,16 @@ def views_of(user: User) -> list[str]:
     """Give the views that make sense to somebody; who only looks on sees all."""
     if not may(user, "lifecycle.work").allowed:
         return ["all"]
-    return [name for name in VIEWS if user.department or name in ("mine", "sent", "all")]
+    return [name for name in VIEWS if user.department or name in ("mine", "touch", "sent", "all")]
 
 
 def read_wanted(query: QueryDict, user: User, policy: Policy) -> Wanted:
     """Read from an address what somebody looks for."""
     views = views_of(user)
+    view = _one_of("view", str(query.get("view") or views[0]), views)
     return Wanted(
-        view=_one_of("view", str(query.get("view") or views[0]), views),
-        state=_one_of("state", str(query.get("state") or "open"), STATES),
+        view=view,
+        state=_one_of("state", str(query.get("state") or _state_of(view)), STATES),
         type=_one_of("type", str(query.get("type") or ""), ["", *policy.types]),
         overdue=query.get("overdue") == "yes",
         search=str(query.get("q") or "").strip()[:100],
@@ -113,8 +118,8 @@ def page(rows: Rows, wanted: Wanted, most: int = PAGE) -> tuple[list[HandOff], s
 
 
 def counted(user: User, now: datetime) -> Mapping[str, int]:
-    """Count what is open in each view of somebody, and what of it is overdue; more than `MOST` is `MOST`."""
-    counts = {name: _count(found(user, Wanted(name), now)) for name in views_of(user)}
+    """Count what waits in each view of somebody, and what of it is overdue; more than `MOST` is `MOST`."""
+    counts = {name: _count(found(user, Wanted(name, _state_of(name)), now)) for name in views_of(user)}
     return counts | {"overdue": _count(found(user, Wanted(views_of(user)[0], overdue=True), now))}
 
 
@@ -152,6 +157,11 @@ def cursor(text: str) -> tuple[datetime, str] | None:
         said = gettext("%(name)s cannot be %(value)r; begin at the first page.")
         raise BadState(said % {"name": "after", "value": text})
     return instant, number
+
+
+def _state_of(view: str) -> str:
+    """Give the state that a view shows when nobody names one: who has accepted owes a touch."""
+    return "accepted" if view == "touch" else "open"
 
 
 def _count(rows: Rows) -> int:
