@@ -50,6 +50,8 @@ ROW = ", ".join(name for name in STAYS.names if name != "generation")
 READ = "account, kind, occurred_at, occurred_on, source, id, object_id, text, often"  # what the rules look at
 WHOLE, MOST_GENERATIONS = "0000", 60  # additions before all is written anew
 TOLD, PEOPLE, RULES, ZONE = (f"plait.ledger.{name}" for name in ("timeline", "identity", "rules", "zone"))
+# The accounts of facts that came since, and of those that came with them.
+NEW = "select account from timeline semi join added using (recorded_at) where account is not null"
 # Of an account only the newest generation counts.
 VIEW = """
 create or replace view ledger as
@@ -214,30 +216,24 @@ def _touched(
     if added is None:
         return False
     db.execute(view_sql("added", Snapshot(store.facts.path, 0, added, 0), FACTS))
-    db.execute(view_sql("after", derived.identity.snapshot(int(stamp[PEOPLE])), identity.IDENTITY))
     moved = _moved(derived, was, stamp)
     if moved is not None:
-        db.execute(
-            f"""
-            create temp table touched as
-            select unnest({duck.text_list(moved)}) as account
-            union select account from after semi join added using (keys) where account is not null
-            """
-        )
+        db.execute(f"create temp table touched as select unnest({duck.text_list(moved)}) as account union {NEW}")
         return True
     try:
         before = derived.identity.snapshot(int(was[PEOPLE]))
     except (TornTable, DeltaError):  # it was cleaned away
         return False
     db.execute(view_sql("before", before, identity.IDENTITY))
+    db.execute(view_sql("after", derived.identity.snapshot(int(stamp[PEOPLE])), identity.IDENTITY))
     db.execute(
-        """
+        f"""
         create temp table touched as
         with one as (select keys, account, from_at, until_at from before),
         other as (select keys, account, from_at, until_at from after),
         moved as ((from one except from other) union all (from other except from one))
         select account from moved where account is not null
-        union select account from after semi join added using (keys) where account is not null
+        union {NEW}
         """
     )
     return True

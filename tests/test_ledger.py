@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from homes import NOW, stored
+from homes import NOW
 from stories import RECORDED, Story, draw_facts
 
 from plait import desk
@@ -54,24 +54,26 @@ def test_the_kept_ledger_follows_new_facts_merges_and_new_rules(tmp_path: Path) 
     """Loaded in any order, a piece at a time, with a merge and an unmerge between: always what the measure says."""
     home, facts = tmp_path / "home", draw_facts(3, count=1_200, accounts=30)
     random.Random(5).shuffle(facts)  # noqa: S311 - no secret
-    stored(home, facts[:700], "a")
+    put(home, facts[:700], 1)
     assert bring_up(home).whole
     assert kept(home) == measured(home)
-    stored(home, facts[700:760], "b")
+    put(home, facts[700:760], 2)
     brought = bring_up(home)
     assert (brought.whole, brought.accounts < 31, brought.stays > 0) == (False, True, True)
     before = kept(home)
     assert before == measured(home)
     assert bring_up(home).accounts == 0, "nothing new"
-    stored(home, [known_by("a01"), known_by("a02"), *facts[760:780]], "c")
-    assert not bring_up(home).whole
+    put(home, [known_by("a01"), known_by("a02"), *facts[760:780]], 3)
+    brought = bring_up(home)
+    assert (brought.whole, brought.accounts < 25) == (False, True)
     both = kept(home)
     assert (both, len(accounts(both))) == (measured(home), len(accounts(before)) - 1), "two accounts became one"
-    stored(home, [known_by(f"b{number}") for number in range(25)], "shared")
-    assert not bring_up(home).whole
+    put(home, [known_by(f"b{number}") for number in range(25)], 4)
+    brought = bring_up(home)
+    assert (brought.whole, brought.accounts) == (False, 25 + 2), "the new ones, and the one that became two"
     apart = kept(home)
     assert (apart, len(accounts(apart))) == (measured(home), len(accounts(before)) + 25), "and two again"
-    stored(home, facts[780:], "d")
+    put(home, facts[780:], 5)
     slow = shipped().text.replace("days = 180", "days = 90", 1)
     keep_version(home, slow, by="Mara Lind", why="a quarter is silence enough", now=NOW)
     assert (bring_up(home).whole, kept(home) == measured(home)) == (True, True)
@@ -83,6 +85,11 @@ def test_the_kept_ledger_follows_new_facts_merges_and_new_rules(tmp_path: Path) 
     assert [stay.stage for stay in stays_of(home, account, AS_OF)] == [
         shipped().order[int(str(row[1]))] for row in kept(home) if row[0] == account
     ]
+
+
+def put(home: Path, facts: list[Fact], number: int) -> None:
+    """Add facts that we came to know a while after the last ones."""
+    desk.add(home, facts, name=f"part {number}", now=NOW + timedelta(minutes=number))
 
 
 def known_by(account: str) -> Fact:
