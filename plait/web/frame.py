@@ -16,6 +16,7 @@ from plait.web.board import boards_for
 from plait.web.pages import entries
 from plait.web.people.models import User
 from plait.web.people.rights import may
+from plait.web.rail import WORK, Rail
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +44,18 @@ def frame(request: HttpRequest) -> dict[str, object]:
         (board, _entry(_(board.title), reverse("board", args=[board.name]), path, board.key))
         for board in boards_for(user)
     ]
-    pages = [
-        replace(
-            _entry(_(page.title), reverse(page.address), path, page.key),
-            count=partial(page.count, user) if page.count else None,
-        )
-        for page in entries()
-        if may(user, page.right).allowed
-    ]
+    mine = [page for page in entries() if may(user, page.right).allowed]
+    work, pages = (
+        [_page(page, user, path) for page in mine if (page.place < WORK) == waits] for waits in (True, False)
+    )
     questions = [entry for board, entry in boards if board.area == "numbers"]
     homes = [entry for board, entry in boards if board.area != "numbers"]
-    return shared | {"rail_boards": homes, "rail_pages": questions + pages}
+    return shared | {"rail_work": work, "rail_boards": homes, "rail_pages": questions + pages}
+
+
+def _page(page: Rail, user: User, path: str) -> Entry:
+    entry = _entry(_(page.title), reverse(page.address), path, page.key)
+    return replace(entry, count=partial(page.count, user) if page.count else None)
 
 
 def _entry(title: str, url: str, path: str, key: str) -> Entry:

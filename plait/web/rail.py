@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from plait.web.people.models import User
 
+WORK = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Rail:
     """A page's entry: the right it needs, the name of its address, its title, and the letter that follows g.
 
-    `count` tells how much of the page waits for somebody, where a page is one that people look through to the end.
+    The places below `WORK` are those of pages on which people work through what waits; they stand first. `count` tells
+    how much of the page waits for somebody.
     """
 
     right: str

@@ -55,12 +55,14 @@ def seed_demo(home: Path) -> tuple[list[tuple[str, str, str]], str]:
     boot.configure(home, local=True)
     boot.prepare()
     from plait.web import secret
+    from plait.web.handoffs.demo import seed as seed_handoffs
     from plait.web.people.personas import seed_personas
     from plait.web.register.demo import seed as seed_register
 
     password = secret.key(home / "web" / "demo-password", size=9)
     people = seed_personas(password)
     seed_register()
+    seed_handoffs(home)
     told = [(user.name, user.email, ", ".join(role.title for role in user.roles.all()) or "nobody") for user in people]
     return told, password
 

@@ -228,7 +228,7 @@ def _shown(row: Mapping[str, Cell], called: Mapping[str, str]) -> dict[str, obje
     }  # fmt: skip
 
 
-RAIL = Rail("lifecycle.see", "cracks", gettext_noop("Fell through"), "f", place=12)
+RAIL = Rail("lifecycle.see", "cracks", gettext_noop("Fell through"), "f", place=7)
 URLS = [
     path("cracks/", page, name="cracks"),
     path("cracks/csv/", csv, name="cracks_csv"),

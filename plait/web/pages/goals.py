@@ -218,7 +218,7 @@ def _kept(request: HttpRequest, form: NumberForm | WordsForm, found: Goal, title
     return render(request, "pages/goal.html", context, status=status)
 
 
-RAIL = Rail("lifecycle.see", "goals", gettext_noop("Goals"), "o", place=22)
+RAIL = Rail("lifecycle.see", "goals", gettext_noop("Goals"), "e", place=8)
 URLS = [
     path("goals/", goals, name="goals"),
     path("goals/new/<slug:sort>/", new, name="new_goal"),

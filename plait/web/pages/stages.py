@@ -202,4 +202,4 @@ URLS = [
     path("stages/<int:number>.toml", text_of, name="stages_text"),
     path("accounts/<slug:number>/stages/", account_stages, name="account_stages"),
 ]
-RAIL = Rail("lifecycle.see", "stages", gettext_noop("Stages"), "t", place=7)
+RAIL = Rail("lifecycle.see", "stages", gettext_noop("Stages"), "t", place=19)
