@@ -27,6 +27,8 @@ HOLES = re.compile(r"%\(\w+\)[sdr]|(?<!\{)\{\w+[^{}]*\}")
 OURS = {
     "plait",
     "CSV",
+    "AUC",
+    "Brier",
     "UTC",
     "FOLDER",
     "FILE",

@@ -142,7 +142,7 @@ def figures() -> list[tuple[str, str]]:
     return [
         (f"{name}.{column}", f"{words.label(name)}: {words.label(column)}")
         for name, measure in sorted(desk.measures().items())
-        if measure.grain != "account"
+        if not measure.names_customers
         for column, unit in measure.columns.items()
         if is_number(unit)
     ]

@@ -62,7 +62,7 @@ def compare(sides: Sides, column: str = "") -> Compared:
     if not numbers:
         return Compared("", (), [], None, [gettext("No column of this measure is a number.")])
     chosen = column if column in numbers else numbers[0]
-    if measure.grain == "account":
+    if measure.names_customers:
         says = gettext("It has a row for each account, which is no series of months; compare its rows on its own page.")
         return Compared(chosen, numbers, [], None, [says])
     because = []
