@@ -307,5 +307,5 @@ def stays_sql(rules: RuleSet) -> str:
     columns = {name.strip(): sorts.get(name.strip(), "string") for name in READ.split(",")}
     table = ibis.table(columns, name="timeline")
     ever = ibis.literal(datetime(9000, 1, 1))  # noqa: DTZ001 - measures see naive UTC
-    facts = Facts(table, table, table, ever, ever.date(), rules=[rules])
+    facts = Facts(table, table, table, ever, ever.date(), ever, rules=[rules])
     return str(ibis.to_sql(ledger(facts), dialect="duckdb"))

@@ -83,11 +83,11 @@ class Facts:
     stand, and `occurred_on`, the local day in the firm's time zone; `often` (y or n) tells whether the kind is one of
     `plait.facts.OFTEN`, which lie in files of their own. `rejects` holds the refused rows
     (`plait.facts.Refusal` and `recorded_at`), `loads` what each file and each segment of live events brought
-    (`plait.store.LOADS`). `as_of` is an instant in naive UTC, the first one not seen; `today` its
-    local day; both are values of the query, not of Python. `currency` is the currency the firm reports in, None when it
-    has named none. `read` collects the kinds that a measure has asked for, `scoring` is what the firm
-    scores accounts by.
-    `rules` are the versions of the firm's stage rules, of which the last one holds.
+    (`plait.store.LOADS`). `as_of` is an instant in naive UTC, the first one not seen; `today` its local day, and
+    `began` the instant at which that day began: what is due on the day itself is not late yet. All three are values of
+    the query, not of Python. `currency` is the currency the firm reports in, None when it has named none. `read`
+    collects the kinds that a measure has asked for, `scoring` is what the firm scores accounts by. `rules` are the
+    versions of the firm's stage rules, of which the last one holds.
     """
 
     table: ir.Table
@@ -95,6 +95,7 @@ class Facts:
     loads: ir.Table
     as_of: ir.TimestampScalar
     today: ir.DateScalar
+    began: ir.TimestampScalar
     currency: str | None = None
     read: set[str] = field(default_factory=set)
     scoring: Scoring = field(default_factory=beginning)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 SHOWN = 3  # examples beside a warning
-OPEN, AS_OF, TODAY = "day left open: ", "as_of", "today"  # how days that are left open stand in a query
+OPEN, AS_OF, TODAY, BEGAN = "day left open: ", "as_of", "today", "began"  # how days that are left open stand in a query
 EXACT = Decimal("0.0001")  # money is kept to a hundredth of a cent and rounded once, where it is shown
 
 
@@ -108,9 +108,10 @@ class Timeline:
         """Give the view that measures read."""
         import ibis
 
-        return self._before(ibis.literal(self.as_of), ibis.literal(self.settings.day(self.as_of)))
+        today = self.settings.day(self.as_of)
+        return self._before(*map(ibis.literal, (self.as_of, today, self.settings.midnight(today))))
 
-    def _before(self, as_of: ir.TimestampScalar, today: ir.DateScalar) -> Facts:
+    def _before(self, as_of: ir.TimestampScalar, today: ir.DateScalar, began: ir.TimestampScalar) -> Facts:
         seen = self.engine.table("timeline")
         seen = seen.filter(seen.occurred_at < as_of)
         rejects, loads = self.engine.table("rejects"), self.engine.table("loads")
@@ -123,7 +124,8 @@ class Timeline:
             seen = seen.filter(seen.partner.isin(self.scope.partners))
             rejects, loads = rejects.limit(0), loads.limit(0)
         rules = [version.rules for version in self.rules]
-        return Facts(seen, rejects, loads, as_of, today, self.settings.currency, scoring=self.scoring, rules=rules)
+        moment = as_of, today, began
+        return Facts(seen, rejects, loads, *moment, self.settings.currency, scoring=self.scoring, rules=rules)
 
     def kind(self, measure: Measure, options: Mapping[str, object]) -> Hashable:
         """Give all that a question's queries depend on, which is all but the facts and the days."""
@@ -134,7 +136,8 @@ class Timeline:
     def ask(self, measure: Measure, options: Mapping[str, object]) -> Question:
         """Make the queries that answer a measure, for any days; nothing is run yet."""
         days = {name: _open(name).cast("date") for name, value in options.items() if isinstance(value, date)}
-        facts = self._before(_open(AS_OF).cast("timestamp"), _open(TODAY).cast("date"))
+        instants = _open(AS_OF).cast("timestamp"), _open(TODAY).cast("date"), _open(BEGAN).cast("timestamp")
+        facts = self._before(*instants)
         answer = measure.answer(facts, {**options, **days})
         asked = [_asked(number, caution.where) for number, caution in enumerate(answer.cautions)]
         cautions = self.engine.sql(reduce(lambda one, other: one.union(other), asked)) if asked else None
@@ -158,7 +161,9 @@ class Timeline:
 
     def query(self, sql: str, options: Mapping[str, object]) -> str:
         """Write the days into a question's query."""
-        days = {AS_OF: self.as_of.isoformat(" "), TODAY: self.settings.day(self.as_of).isoformat()}
+        today = self.settings.day(self.as_of)
+        days = {AS_OF: self.as_of.isoformat(" "), TODAY: today.isoformat()}
+        days |= {BEGAN: self.settings.midnight(today).isoformat(" ")}
         days |= {name: value.isoformat() for name, value in options.items() if isinstance(value, date)}
         for name, day in days.items():
             sql = sql.replace(f"'{OPEN}{name}'", f"'{day}'")

@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -214,7 +214,9 @@ class Story:
         table = self.con.create_table("facts", fact_table(seen), overwrite=True)
         rejects = self.con.create_table("rejects", pa.Table.from_pylist(refused, REJECTS), overwrite=True)
         loads = self.con.create_table("loads", LOADS.empty_table(), overwrite=True)
-        return Facts(table, rejects, loads, ibis.literal(self.as_of), ibis.literal(self.today), self.currency)
+        began = datetime.combine(self.today, time())
+        moment = ibis.literal(self.as_of), ibis.literal(self.today), ibis.literal(began)
+        return Facts(table, rejects, loads, *moment, self.currency)
 
     def table(self, measure: Measure, **options: object) -> Table:
         """Answer a measure."""

@@ -49,7 +49,7 @@ def handoffs_of(facts: Facts, origin: Origin, crm_days: int | None) -> ir.Table:
         rows = from_desk(facts) if origin == DESK else from_crm(facts, crm_days)
     return rows.mutate(
         withdrawn=(_.state == "rejected") & (_.reason.fill_null("") == WITHDRAWN),
-        overdue=(_.state == "open") & (_.due < facts.as_of.strftime(WRITTEN)).fill_null(False),  # noqa: FBT003
+        overdue=(_.state == "open") & (_.due < facts.began.strftime(WRITTEN)).fill_null(False),  # noqa: FBT003
         answer_days=(seconds(_.answered_at) - seconds(_.created_at)) / DAY,
     )
 
@@ -156,7 +156,7 @@ def _judged(facts: Facts, rows: ir.Table, crm_days: int | None) -> ir.Table:
         late, due = ibis.literal(value=False), ibis.null("string")
     else:
         due_at = rows.occurred_at + ibis.interval(days=crm_days)
-        late, due = rows.answered_at.fill_null(facts.as_of) > due_at, due_at.strftime(WRITTEN)
+        late, due = rows.answered_at.fill_null(facts.began) > due_at, due_at.strftime(WRITTEN)
     state = ibis.cases((late, "expired"), (rows.answer.isnull(), "open"), (taken, "accepted"), else_="rejected")
     rejected = state == "rejected"
     answered_at = ibis.ifelse(late, ibis.null("timestamp"), rows.answered_at)

@@ -57,11 +57,10 @@ def cracks(facts: Facts, *, crack: Crack = "all", days: Annotated[int, Bounds(0,
     every account is looked at. no_owner: in nurture, convert or expand, and no colleague is named, by `owner.assigned`
     or a fact of sales; since it entered the stage. no_next_step: in convert or with an open deal, and for `days` days
     or more neither a step is planned (`step.planned` without its `step.done`, whose `due` day has not passed) nor a
-    hand-off open. stalled: in a stage
-    of the ring before the last for longer than three of four finished stays of all accounts were; since it entered,
-    `usual_days` says how long is usual. Where fewer than 20 stays have ended nothing can be called usual. Silence ends
-    a stay too, after the days that the stage rules say. lost_in_handoff: a hand-off is open past its due instant, or
-    has expired and none followed it.
+    hand-off open. stalled: in a stage of the ring before the last for longer than three of four finished stays of all
+    accounts were; since it entered, `usual_days` says how long is usual. Where fewer than 20 stays have ended nothing
+    can be called usual. Silence ends a stay too, after the days that the stage rules say. lost_in_handoff: a hand-off
+    is open and was due before the day asked for, or has expired and none followed it.
 
     `value` is what its open deals were last quoted at, else what its running contracts pay a month; `value_is` says
     which. It is empty where neither is known, or several currencies remain. `owner` and `name` as in `account_health`,
@@ -165,7 +164,7 @@ def _lost(facts: Facts) -> ir.Table:
     """Find the accounts of hand-offs that nobody answers, the one that waits for longest of each."""
     told = _latest(facts, HANDOFF)
     due = told.detail.re_extract(DUE, 1).nullif("").cast("timestamp")
-    overdue = told.filter(~told.kind.isin(ANSWERED), due <= facts.as_of)
+    overdue = told.filter(~told.kind.isin(ANSWERED), due < facts.began)
     followed = facts.of("handoff.created")
     followed = followed.select("source", object_id=followed.detail.re_extract(PREVIOUS, 1).nullif("")).distinct()
     expired = told.filter(told.kind == "handoff.expired").anti_join(followed, ["source", "object_id"])

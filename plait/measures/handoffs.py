@@ -53,9 +53,10 @@ def handoffs(
 
     Hand-offs, by the local day on which they were made; `since` and `until` keep those made in [since, until).
     `withdrawn` are those of the rejected that the sender took back; `overdue` those of the open whose time to answer
-    is over. `acceptance` = accepted / (accepted + rejected - withdrawn): expired ones are not the sender's fault and
-    are left out. `value_open` is the value at stake in open hand-offs, to which the open ones `without_value` add
-    nothing. One that expired has a successor, which counts as a hand-off of its own.
+    was over when the day asked for began: what is due on that day is not late yet. `acceptance` = accepted / (accepted
+    + rejected - withdrawn): expired ones are not the sender's fault and are left out. `value_open` is the value at
+    stake in open hand-offs, to which the open ones `without_value` add nothing. One that expired has a successor,
+    which counts as a hand-off of its own.
 
     Medians: `answer_minutes` working minutes of the receiver's calendar from assignment to answer, pauses left out;
     `answer_days` all days from making to answer; `system_delay` all minutes from the reason to the assignment, before
@@ -171,15 +172,15 @@ def handoff_compliance(
     The sender owes: `sent`, how many; `completeness`, the mean share of required fields of the context card that were
     filled in; `acceptance` = accepted / (accepted + rejected - withdrawn). What is owed stands in the firm's policy.
 
-    The receiver owes an answer and a touch in its working time. `answers_due` are hand-offs that were answered or whose
-    time to answer is over; `answered_in_time` is the share of them answered by then, `breached` the others: answered
-    late, expired, or open and overdue. `touches_due` are accepted and open ones that were touched by a person or
-    whose time to be is over; `touched_in_time` is the share of them touched by then. Withdrawn ones, those whose clock
-    is stopped, and those within one team owe nothing. Origins and `crm_days` are those of `handoffs`; a lead of the CRM
-    owes an answer only with `crm_days`.
+    The receiver owes an answer and a touch in its working time. `answers_due` are hand-offs that were answered or
+    whose time to answer is over; `answered_in_time` is the share of them answered by then, `breached` the others:
+    answered late, expired, or open and overdue (see `handoffs`). `touches_due` are accepted and open ones that were
+    touched by a person or whose time to be is over; `touched_in_time` is the share of them touched by then. Withdrawn
+    ones, those whose clock is stopped, and those within one team owe nothing. Origins and `crm_days` are those of
+    `handoffs`; a lead of the CRM owes an answer only with `crm_days`.
     """
     rows = during(handoffs_of(facts, origin, crm_days), since, until)
-    now = facts.as_of.strftime("%Y-%m-%d %H:%M:%S")
+    now = facts.began.strftime("%Y-%m-%d %H:%M:%S")
     owes = rows.due.notnull() & ~rows.withdrawn & (rows.mode.fill_null("") != ONE_TEAM)
     late = (rows.state == "expired") | rows.overdue | (rows.answered > rows.due).fill_null(False)  # noqa: FBT003
     owes_touch = rows.touch_due.notnull() & rows.state.isin(("accepted", "open"))

@@ -155,8 +155,8 @@ def test_a_role_changes_what_its_people_may_do(client_of: ClientOf, persona: Per
     assert may(persona("mia"), "sales.work").allowed
     assert not may(persona("mia"), "customers.see").allowed
     entry = newest("role.changed")
-    assert entry.before == {"customers": "see", "sales": "see"}
-    assert entry.after == {"customers": None, "sales": "work"}
+    assert entry.before == {"customers": "see", "lifecycle": "work", "sales": "see"}
+    assert entry.after == {"customers": None, "lifecycle": None, "sales": "work"}
 
 
 def test_a_new_role_is_made_once(client_of: ClientOf) -> None:
