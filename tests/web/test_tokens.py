@@ -70,7 +70,7 @@ def test_an_address_that_is_only_opened_ends_nothing(client_of: ClientOf) -> Non
     [
         ({"name": " "}, "A token needs a name"),
         ({"name": "x" * 81}, "A token needs a name"),
-        ({"scopes": []}, "Choose what the token may read: numbers, customers."),
+        ({"scopes": []}, "Choose what the token may read: numbers, customers, lifecycle."),
         ({"scopes": ["numbers", "data"]}, "Choose what the token may read"),
         ({"scopes": ["everything"]}, "Choose what the token may read"),
     ],
