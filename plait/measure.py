@@ -84,10 +84,10 @@ class Facts:
     `plait.facts.OFTEN`, which lie in files of their own. `rejects` holds the refused rows
     (`plait.facts.Refusal` and `recorded_at`), `loads` what each file and each segment of live events brought
     (`plait.store.LOADS`). `as_of` is an instant in naive UTC, the first one not seen; `today` its local day, and
-    `began` the instant at which that day began: what is due on the day itself is not late yet. All three are values of
-    the query, not of Python. `currency` is the currency the firm reports in, None when it has named none. `read`
-    collects the kinds that a measure has asked for, `scoring` is what the firm scores accounts by. `rules` are the
-    versions of the firm's stage rules, of which the last one holds.
+    `began` the instant at which the last day that is seen began: what is due on that day is not late yet. All three
+    are values of the query, not of Python. `currency` is the currency the firm reports in, None when it has named
+    none. `read` collects the kinds that a measure has asked for, `scoring` is what the firm scores accounts by.
+    `rules` are the versions of the firm's stage rules, of which the last one holds.
     """
 
     table: ir.Table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -108,8 +108,7 @@ class Timeline:
         """Give the view that measures read."""
         import ibis
 
-        today = self.settings.day(self.as_of)
-        return self._before(*map(ibis.literal, (self.as_of, today, self.settings.midnight(today))))
+        return self._before(*map(ibis.literal, (self.as_of, self.settings.day(self.as_of), self._last_day())))
 
     def _before(self, as_of: ir.TimestampScalar, today: ir.DateScalar, began: ir.TimestampScalar) -> Facts:
         seen = self.engine.table("timeline")
@@ -161,9 +160,8 @@ class Timeline:
 
     def query(self, sql: str, options: Mapping[str, object]) -> str:
         """Write the days into a question's query."""
-        today = self.settings.day(self.as_of)
-        days = {AS_OF: self.as_of.isoformat(" "), TODAY: today.isoformat()}
-        days |= {BEGAN: self.settings.midnight(today).isoformat(" ")}
+        days = {AS_OF: self.as_of.isoformat(" "), TODAY: self.settings.day(self.as_of).isoformat()}
+        days |= {BEGAN: self._last_day().isoformat(" ")}
         days |= {name: value.isoformat() for name, value in options.items() if isinstance(value, date)}
         for name, day in days.items():
             sql = sql.replace(f"'{OPEN}{name}'", f"'{day}'")
@@ -197,6 +195,10 @@ class Timeline:
             found.setdefault(row["number"], []).append(row["some"])
         said = [(*question.says[number], n, tuple(found[number])) for number, n in sorted(counts.items())]
         return [remark(says, names, n=n, some=some) for says, names, n, some in said]
+
+    def _last_day(self) -> datetime:
+        """Give the instant at which the last day that is seen began."""
+        return self.settings.midnight(self.settings.day(self.as_of - timedelta(microseconds=1)))
 
     def _instant(self, day: date | datetime) -> datetime:
         if not isinstance(day, datetime):

@@ -214,7 +214,7 @@ class Story:
         table = self.con.create_table("facts", fact_table(seen), overwrite=True)
         rejects = self.con.create_table("rejects", pa.Table.from_pylist(refused, REJECTS), overwrite=True)
         loads = self.con.create_table("loads", LOADS.empty_table(), overwrite=True)
-        began = datetime.combine(self.today, time())
+        began = datetime.combine(self.as_of - timedelta(microseconds=1), time())
         moment = ibis.literal(self.as_of), ibis.literal(self.today), ibis.literal(began)
         return Facts(table, rejects, loads, *moment, self.currency)
 

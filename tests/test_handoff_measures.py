@@ -97,17 +97,18 @@ def test_what_became_of_hand_offs_with_their_delays_and_what_is_at_stake() -> No
     """Accepted, rejected, withdrawn, one expired whose successor is open, one open: 24,000 EUR wait."""
     answers = ("accepted", "no_fit", "withdrawn", "late", "")
     facts = [fact for n, answer in enumerate(answers) for fact in told(f"a{n}", str(n), answer=answer)]
-    assert row_of(Story(facts).until(date(2026, 11, 24)).table(handoffs)) == {
+    assert row_of(Story(facts).until(date(2026, 11, 25)).table(handoffs)) == {
         "cohort": "marketing > sales", "sender": "marketing", "receiver": "sales",
         "created": 6, "accepted": 1, "rejected": 2, "withdrawn": 1, "expired": 1, "open": 2, "overdue": 1,
         "acceptance": 0.5, "value_open": Decimal(24000), "without_value": 0, "currency": "EUR",
         "answer_minutes": 60.0, "answer_days": 0.0625, "system_delay": 90.0, "human_delay": 30.0,
     }  # fmt: skip
-    kept = row_of(Story(facts).until(date(2026, 11, 24)).table(handoff_compliance))
+    assert row_of(Story(facts).until(date(2026, 11, 24)).table(handoffs))["overdue"] == 0, "it was due on that very day"
+    kept = row_of(Story(facts).until(date(2026, 11, 25)).table(handoff_compliance))
     assert (kept["sent"], kept["completeness"], kept["acceptance"]) == (6, 0.75, 0.5)
     assert (kept["answers_due"], kept["answered_in_time"], kept["breached"]) == (4, 0.5, 2)
     assert (kept["touches_due"], kept["touched_in_time"]) == (1, 1.0)
-    reasons = Story(facts).until(date(2026, 11, 24)).table(handoff_reasons, by="type").rows
+    reasons = Story(facts).until(date(2026, 11, 25)).table(handoff_reasons, by="type").rows
     assert reasons == [("lead", "no_fit", "disqualify", 1, 0.5), ("lead", "withdrawn", "withdrawn", 1, 0.5)]
 
 

@@ -60,7 +60,7 @@ def cracks(facts: Facts, *, crack: Crack = "all", days: Annotated[int, Bounds(0,
     hand-off open. stalled: in a stage of the ring before the last for longer than three of four finished stays of all
     accounts were; since it entered, `usual_days` says how long is usual. Where fewer than 20 stays have ended nothing
     can be called usual. Silence ends a stay too, after the days that the stage rules say. lost_in_handoff: a hand-off
-    is open and was due before the day asked for, or has expired and none followed it.
+    is open and was due before the last day that is seen, or has expired and none followed it.
 
     `value` is what its open deals were last quoted at, else what its running contracts pay a month; `value_is` says
     which. It is empty where neither is known, or several currencies remain. `owner` and `name` as in `account_health`,

@@ -53,10 +53,10 @@ def handoffs(
 
     Hand-offs, by the local day on which they were made; `since` and `until` keep those made in [since, until).
     `withdrawn` are those of the rejected that the sender took back; `overdue` those of the open whose time to answer
-    was over when the day asked for began: what is due on that day is not late yet. `acceptance` = accepted / (accepted
-    + rejected - withdrawn): expired ones are not the sender's fault and are left out. `value_open` is the value at
-    stake in open hand-offs, to which the open ones `without_value` add nothing. One that expired has a successor,
-    which counts as a hand-off of its own.
+    was over when the last day that is seen began: what is due on that day is not late yet. `acceptance` = accepted /
+    (accepted + rejected - withdrawn): expired ones are not the sender's fault and are left out. `value_open` is the
+    value at stake in open hand-offs, to which the open ones `without_value` add nothing. One that expired has a
+    successor, which counts as a hand-off of its own.
 
     Medians: `answer_minutes` working minutes of the receiver's calendar from assignment to answer, pauses left out;
     `answer_days` all days from making to answer; `system_delay` all minutes from the reason to the assignment, before

@@ -172,7 +172,7 @@ found as (
         union all
         select account, (detail ->> 'due')::date from latest
         where going and starts_with(kind, 'handoff.') and (detail ->> 'due') != ''
-            and (detail ->> 'due')::timestamp < getvariable('today')::timestamp
+            and (detail ->> 'due')::timestamp < (getvariable('as_of') - interval 1 microsecond)::date::timestamp
     ) group by account
 ),
 contracts as (

@@ -47,9 +47,9 @@ told as (
 judged as (
     select *,
         due is not null and not withdrawn and not team as owes,
-        state = 'expired' or coalesce(ended_at, getvariable('today')::timestamp) > due as late,
+        state = 'expired' or coalesce(ended_at, (getvariable('as_of') - interval 1 microsecond)::date::timestamp) > due as late,
         touch_due is not null and state in ('accepted', 'open') as owes_touch,
-        coalesce(touched_at, getvariable('today')::timestamp) > touch_due as no_touch
+        coalesce(touched_at, (getvariable('as_of') - interval 1 microsecond)::date::timestamp) > touch_due as no_touch
     from told
 )
 select

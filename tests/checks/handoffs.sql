@@ -74,7 +74,7 @@ crm as (
     select
         'marketing' as sender, 'sales' as receiver, occurred_at as made_at, null::decimal(18, 4) as amount,
         case
-            when coalesce(answer[2], getvariable('today')::timestamp) > occurred_at + interval 45 day then 'expired'
+            when coalesce(answer[2], (getvariable('as_of') - interval 1 microsecond)::date::timestamp) > occurred_at + interval 45 day then 'expired'
             when answer is null then 'open'
             when answer[1] in ('lead.sal', 'lead.sql') then 'accepted'
             else 'rejected'
@@ -91,7 +91,7 @@ every as (
 select
     sender || ' > ' || receiver as cohort, min(sender), min(receiver),
     count(*), count_if(state = 'accepted'), count_if(state = 'rejected'), count_if(withdrawn),
-    count_if(state = 'expired'), count_if(state = 'open'), count_if(state = 'open' and due < getvariable('today')::timestamp),
+    count_if(state = 'expired'), count_if(state = 'open'), count_if(state = 'open' and due < (getvariable('as_of') - interval 1 microsecond)::date::timestamp),
     count_if(state = 'accepted') / nullif(count_if(state in ('accepted', 'rejected') and not withdrawn), 0),
     sum(amount) filter (state = 'open'), count_if(state = 'open' and amount is null),
     median(answer) filter (timed),

@@ -213,7 +213,7 @@ def _week(calendar: Calendar) -> list[str]:
     names = get_day_names("abbreviated", locale=formats.locale())
     told: list[tuple[list[str], str]] = []
     for day, periods in enumerate(calendar.week):
-        hours = ", ".join(f"{one.begins:%H:%M}–{one.ends:%H:%M}" for one in periods) or _("closed")
+        hours = ", ".join(f"{one.begins:%H:%M}–{one.ends:%H:%M}" for one in periods) or _("no work")
         if told and told[-1][1] == hours:
             told[-1][0].append(names[day])
         else:

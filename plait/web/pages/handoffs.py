@@ -28,7 +28,8 @@ from plait.web.reader import answer, results, user_of
 from plait.web.results import Ask
 
 MOST = 20  # hand-offs of an account that its page shows
-SCORE = "lead_score"  # a measure that a firm may have: its row of the account is part of the card
+SCORE = "lead_score"  # its row of the account is part of the card
+SCORED = ("cell", "fit", "engagement", "qualified", "leaves_on")  # what the next owner must know of it
 SAYS: Mapping[str, str] = {
     "accept": gettext_noop("%(name)s is yours."),
     "reject": gettext_noop("%(name)s was refused."),
@@ -93,7 +94,7 @@ def score(request: HttpRequest, number: str) -> HttpResponse:
         table = answer(Ask.of(SCORE, {}, scope=user.scope()))
         account = accounts.account_now(row)
         found = next((one for one in table.records() if one["account"] == account), None)
-        rows = [_cell(name, value, table.columns[name]) for name, value in (found or {}).items() if name != "account"]
+        rows = [_cell(name, value, table.columns[name]) for name, value in (found or {}).items() if name in SCORED]
     return render(request, "parts/handoff_score.html", {"rows": rows})
 
 
