@@ -37,7 +37,7 @@ class BadPolicy(Unfit, ValueError):
         listed = "\n".join(f"  {problem}" for problem in problems)
         super().__init__(
             Said(
-                "this policy of hand-offs has {n} problems; nothing was changed.\n{listed}",
+                "this policy of hand-offs will not do; nothing was changed. Problems: {n}\n{listed}",
                 n=len(problems), listed=listed,
             )
         )  # fmt: skip

@@ -28,7 +28,9 @@ class BadRules(Unfit, ValueError):
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
-        super().__init__(Said("{n} problems in these score rules: {all}", n=len(problems), all=" ".join(problems)))
+        super().__init__(
+            Said("these score rules will not do; problems: {n}. {all}", n=len(problems), all=" ".join(problems))
+        )
 
 
 def read_rules(text: str, number: int) -> Rules:

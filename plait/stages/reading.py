@@ -46,7 +46,11 @@ class BadRules(Unfit, ValueError):
         self.problems = tuple(problems)
         listed = "\n".join(f"  {problem}" for problem in problems)
         super().__init__(
-            Said("these stage rules have {n} problems; nothing was changed.\n{listed}", n=len(problems), listed=listed)
+            Said(
+                "these stage rules will not do; nothing was changed. Problems: {n}\n{listed}",
+                n=len(problems),
+                listed=listed,
+            )
         )
 
 
