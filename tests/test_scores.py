@@ -20,7 +20,7 @@ from plait.points import kept
 from plait.points.reading import BadRules, read_rules
 from plait.points.rules import Kept, Scoring
 
-HISTORIES = int(os.environ.get("PLAIT_HISTORIES", "200"))  # 10,000 in the long form
+HISTORIES = int(os.environ.get("PLAIT_SCORED", "200"))  # 10,000 in the long form
 PLAIN = """
 title = "one rule"
 [fit]
