@@ -160,7 +160,7 @@ def test_the_bank_calls_know_their_length_only_afterwards() -> None:
 
 @bank_data
 @pytest.mark.real_data
-@pytest.mark.skipif("PLAIT_HISTORIES" not in os.environ, reason="the long form only")
+@pytest.mark.skipif("PLAIT_LEAKS" not in os.environ, reason="the long form only")
 def test_a_leak_and_a_random_split_would_have_claimed_more() -> None:
     columns, happened, _late = read(BANK, Asked("y", None, None, 0.7, (), ()))
     without = {name: column for name, column in columns.items() if name != "duration"}
