@@ -223,11 +223,11 @@ def test_a_sealer_killed_at_any_moment_leaves_what_an_undisturbed_one_leaves(tmp
     while inbox.closed(tmp_path):
         sealer = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stderr=subprocess.DEVNULL)
         if kills < 7:
-            time.sleep(0.9 + 0.6 * chance.random())
+            time.sleep(0.5 + 0.6 * chance.random())
             sealer.send_signal(signal.SIGKILL)
             kills += 1
         sealer.wait()
-    assert kills > 3
+    assert kills > 1, "it was done before anybody could kill it"
     stored = ids(tmp_path)
     assert len(stored) == len(set(stored))
     counted = held(tmp_path, "loads", "sum(rows), sum(added), sum(known), sum(refused), count(*)")[0]
