@@ -216,7 +216,7 @@ def test_a_sealer_killed_at_any_moment_leaves_what_an_undisturbed_one_leaves(tmp
         total += 101
     script = (
         "import sys; from datetime import *; from pathlib import Path; from plait import live\n"
-        "live.SEGMENTS_AT_ONCE, now = 2, datetime(2026, 11, 25, 12, tzinfo=timezone.utc)\n"
+        "live.SEGMENTS_AT_ONCE, now = 1, datetime(2026, 11, 25, 12, tzinfo=timezone.utc)\n"
         "while live.seal(Path(sys.argv[1]), now=now): pass"
     )
     kills = 0
@@ -227,7 +227,7 @@ def test_a_sealer_killed_at_any_moment_leaves_what_an_undisturbed_one_leaves(tmp
             sealer.send_signal(signal.SIGKILL)
             kills += 1
         sealer.wait()
-    assert kills > 1, "it was done before anybody could kill it"
+    assert kills > 3
     stored = ids(tmp_path)
     assert len(stored) == len(set(stored))
     counted = held(tmp_path, "loads", "sum(rows), sum(added), sum(known), sum(refused), count(*)")[0]
