@@ -17,7 +17,7 @@ help:  ## Show this list
 	@touch $@
 
 .venv/.dev: .venv/.base
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,mcp,postgres]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,mcp,postgres,fuzzy,pull]'
 	@touch $@
 
 # Spark needs a Java runtime; where there is none, one comes as a Python package.
@@ -68,7 +68,7 @@ sizes: .venv/.dev  ## Count lines of functions and files
 oldest: pyproject.toml  ## Run the tests on the oldest versions that pyproject.toml allows
 	$(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet uv
-	.venv-oldest/bin/uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct --editable '.[dev,mcp,postgres]'
+	.venv-oldest/bin/uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct --editable '.[dev,mcp,postgres,fuzzy,pull]'
 	.venv-oldest/bin/pytest -n 2 --dist loadfile -m "not slow and not spark"
 
 clean:  ## Remove what was built

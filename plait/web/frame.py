@@ -44,13 +44,27 @@ def frame(request: HttpRequest) -> dict[str, object]:
         (board, _entry(_(board.title), reverse("board", args=[board.name]), path, board.key))
         for board in boards_for(user)
     ]
-    mine = [page for page in entries() if may(user, page.right).allowed]
+    allowed = [page for page in entries() if may(user, page.right).allowed]
+    mine = [page for page in allowed if not page.within]
     work, pages = (
         [_page(page, user, path) for page in mine if (page.place < WORK) == waits] for waits in (True, False)
     )
     questions = [entry for board, entry in boards if board.area == "numbers"]
     homes = [entry for board, entry in boards if board.area != "numbers"]
-    return shared | {"rail_work": work, "rail_boards": homes, "rail_pages": questions + pages}
+    tabs = _tabs(allowed, user, path)
+    return shared | {"rail_work": work, "rail_boards": homes, "rail_pages": questions + pages, "page_tabs": tabs}
+
+
+def _tabs(allowed: list[Rail], user: User, path: str) -> list[Entry]:
+    """Give the page that is open and those beside it, when some pages are within one; the nearest is marked."""
+    groups = {page.within for page in allowed if page.within}
+    for group in groups:
+        members = [page for page in allowed if group in (page.within, page.address)]
+        tabs = [_page(page, user, path) for page in members]
+        if any(tab.here for tab in tabs):
+            nearest = max((tab.url for tab in tabs if tab.here), key=len)
+            return [replace(tab, here=tab.url == nearest) for tab in tabs]
+    return []
 
 
 def _page(page: Rail, user: User, path: str) -> Entry:

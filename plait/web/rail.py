@@ -17,7 +17,8 @@ class Rail:
     """A page's entry: the right it needs, the name of its address, its title, and the letter that follows g.
 
     The places below `WORK` are those of pages on which people work through what waits; they stand first. `count` tells
-    how much of the page waits for somebody.
+    how much of the page waits for somebody. A page `within` another (its address)
+    is no entry of the rail but a tab beside it.
     """
 
     right: str
@@ -26,3 +27,4 @@ class Rail:
     key: str
     place: int
     count: Callable[[User], int] | None = None
+    within: str = ""
