@@ -94,7 +94,7 @@ def print_load(report: desk.LoadReport, *, as_json: bool = False) -> None:
         click.echo(simplejson.dumps(_load_record(report), indent=2, ensure_ascii=False))
         return
     out = console()
-    out.print(_files(report.files))
+    out.print(_files(report.files, report.recognised))
     _print_refused(out, report.refused, sum(file.refused for file in report.files))
     for control in report.controls:
         before = f" before {control.before:%Y-%m-%d}" if control.before else ""
@@ -104,7 +104,7 @@ def print_load(report: desk.LoadReport, *, as_json: bool = False) -> None:
         )
         out.print(Text(f"{said} {verdict}", style=style))
     if report.not_read:
-        out.print(Text(f"not read, no pattern fits: {', '.join(report.not_read)}", style="yellow"))
+        _print_not_read(out, report.not_read, report.recognised)
     added, rows = (sum(getattr(file, name) for file in report.files) for name in ("added", "rows"))
     out.print(Text(f"{added:,} facts added; the facts are at version {report.version}", style="bold"))
     speed = f"{rows:,} rows in {report.took:.1f} s, {rows / report.took:,.0f} rows/s with identity and timeline"
@@ -114,13 +114,19 @@ def print_load(report: desk.LoadReport, *, as_json: bool = False) -> None:
 def print_trial(trial: desk.Trial) -> None:
     """Print what a load would do."""
     out = console()
-    out.print(_files(trial.files))
+    out.print(_files(trial.files, trial.recognised))
     _print_refused(out, trial.refused, sum(file.refused for file in trial.files))
     for fact in trial.facts:
         out.print(Text(" ".join(f"{name}={value}" for name, value in fact.items() if value not in (None, "{}"))))
     if trial.not_read:
-        out.print(Text(f"not read, no pattern fits: {', '.join(trial.not_read)}", style="yellow"))
+        _print_not_read(out, trial.not_read, trial.recognised)
     out.print(Text("nothing was stored", style="bold"))
+
+
+def _print_not_read(out: Console, names: Sequence[str], recognised: Mapping[str, str]) -> None:
+    """Name the files that were left, and what to do about them."""
+    why = "not known by their columns; `plait map` proposes a mapping" if recognised else "no pattern fits"
+    out.print(Text(f"not read, {why}: {', '.join(names)}", style="yellow"))
 
 
 def print_story(story: desk.Story) -> None:
@@ -213,13 +219,23 @@ def print_info(info: desk.Info, *, as_json: bool = False) -> None:
     out.print(Text(f"{said}; days of {info.settings.zone}, money in {info.settings.currency or 'its own currency'}"))
 
 
-def _files(files: list[Loaded]) -> Grid:
+def _files(files: list[Loaded], recognised: Mapping[str, str]) -> Grid:
+    """Lay out what became of each file; where some were told by their columns, as what."""
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in ("source", "file", "rows", "accepted", "refused", "no fact", "added", "known"):
-        grid.add_column(name, justify="left" if name in ("source", "file") else "right")
+    for name in (
+        "read as" if recognised else "source",
+        "file",
+        "rows",
+        "accepted",
+        "refused",
+        "no fact",
+        "added",
+        "known",
+    ):
+        grid.add_column(name, justify="left" if name in ("read as", "source", "file") else "right")
     for f in files:
         numbers = (f.rows, f.accepted, f.refused, f.without_fact, f.added, f.known)
-        grid.add_row(f.source, f.file, *(f"{number:,}" for number in numbers))
+        grid.add_row(recognised.get(f.file, f.source), f.file, *(f"{number:,}" for number in numbers))
     return grid
 
 

@@ -42,6 +42,15 @@ class NothingToLoad(Unfit, ValueError):
     """No file of the folder is one that the mapping reads."""
 
     def __init__(self, folder: Path, mapping: SourceMapping) -> None:
+        if any(file.columns for file in mapping.files):
+            super().__init__(
+                Said(
+                    "no file of {folder} is an export that plait knows by its columns; `plait map` proposes a mapping "
+                    "for it, --mapping names one that you have.",
+                    folder=str(folder),
+                )
+            )
+            return
         patterns = ", ".join(pattern for file in mapping.files for pattern in file.patterns)
         super().__init__(
             Said(
@@ -81,7 +90,7 @@ class Checked:
 class LoadReport:
     """What a load did. For each file `rows = accepted + refused`; `refused` shows the first of the refused rows.
 
-    `took` is in seconds, with identity and timeline.
+    `took` is in seconds, with identity and timeline; `recognised` says of each file as what its columns told it.
     """
 
     files: list[Loaded]
@@ -90,6 +99,7 @@ class LoadReport:
     controls: list[Checked]
     version: int
     took: float
+    recognised: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +110,7 @@ class Trial:
     not_read: list[str]
     refused: list[Refused]
     facts: list[dict[str, object]]
+    recognised: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,19 +151,23 @@ def set_up(home: Path, settings: Settings) -> None:
         write_settings(home, settings)
 
 
-def zone_of(home: Path, mapping: Path) -> str:
+def zone_of(home: Path, mapping: Path | None) -> str:
     """Give the zone of a home's days: its own, or for a new home the mapping's, when all its files are of one zone."""
+    if (home / FILE).exists() or mapping is None:
+        return read_settings(home).zone
     from plait.sources.mapping import read_mapping
 
-    if (home / FILE).exists():
-        return read_settings(home).zone
-    zones = {file.timezone for file in read_mapping(mapping).files}
+    zones = {file.timezone for file in read_mapping(mapping).files} - {"home"}
     (one,) = zones if len(zones) == 1 else {None}
     return one or Settings().zone
 
 
-def load(home: Path, folder: Path, mapping: Path, *, now: datetime, progress: Progress | None = None) -> LoadReport:
+def load(
+    home: Path, folder: Path, mapping: Path | None, *, now: datetime, progress: Progress | None = None
+) -> LoadReport:
     """Load a folder, or one file, by a mapping; all of it or, when anything about the files is wrong, nothing.
+
+    Without a mapping what is loaded are the exports that plait knows by their columns.
 
     `now` is when we came to know; facts dated after it are refused. Loading the same files again adds nothing.
     """
@@ -166,10 +181,13 @@ def load(home: Path, folder: Path, mapping: Path, *, now: datetime, progress: Pr
     refresh(store, Derived.open(home))
     controls = [_check(store, control) for control in staging.controls]
     kept = [
-        intake.ControlCheck(now, mapping.name, c.source, c.kind, c.before, c.says, c.holds, c.agrees) for c in controls
+        intake.ControlCheck(now, staging.mapping, c.source, c.kind, c.before, c.says, c.holds, c.agrees)
+        for c in controls
     ]
     intake.keep_controls(home, kept)
-    return LoadReport(files, staging.not_read, refused, controls, store.snapshot().version, perf_counter() - began)
+    version = store.snapshot().version
+    took = perf_counter() - began
+    return LoadReport(files, staging.not_read, refused, controls, version, took, staging.recognised)
 
 
 def refreshed(home: Path) -> bool:
@@ -190,7 +208,9 @@ def add(home: Path, facts: Iterable[Fact], *, name: str, now: datetime) -> list[
     return loaded
 
 
-def try_out(home: Path, folder: Path, mapping: Path, *, now: datetime, progress: Progress | None = None) -> Trial:
+def try_out(
+    home: Path, folder: Path, mapping: Path | None, *, now: datetime, progress: Progress | None = None
+) -> Trial:
     """Read a folder as `load` would, storing nothing."""
     with _staged(home, folder, mapping, now, progress) as (staging, parts), duck.connect(home / "spill") as db:
         files = [Loaded(p.source, p.file, p.rows, p.accepted, p.refused_rows, p.without_fact, 0, 0) for p in parts]
@@ -200,7 +220,7 @@ def try_out(home: Path, folder: Path, mapping: Path, *, now: datetime, progress:
         )
         shown = [Refused(*row) for row in rows.fetchall()]
         facts = [fact for part in parts for fact in _first_facts(db, part)]
-        return Trial(files, staging.not_read, shown, facts)
+        return Trial(files, staging.not_read, shown, facts, staging.recognised)
 
 
 def measures() -> Mapping[str, Measure]:
@@ -440,13 +460,15 @@ def _open(home: Path, now: datetime, as_of: date | datetime | None, engine: str 
 
 @contextmanager
 def _staged(
-    home: Path, folder: Path, mapping: Path, now: datetime, progress: Progress | None
+    home: Path, folder: Path, mapping: Path | None, now: datetime, progress: Progress | None
 ) -> Iterator[tuple[Staging, list[Part]]]:
     """Stage a folder for the time of a load; what a killed load has staged is found again by the next."""
+    from plait.sources.known import known_exports
     from plait.sources.mapping import read_mapping
     from plait.sources.staging import stage
 
-    stated = read_mapping(mapping)
+    looks = read_settings(home)
+    stated = (read_mapping(mapping) if mapping else known_exports()).at_home(looks.zone, looks.currency)
     with locked(home / "locks" / ".staging"):
         staging = stage(folder, stated, work=home / "staging", recorded_at=now, progress=progress)
         if not staging.files:

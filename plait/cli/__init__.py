@@ -47,9 +47,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 MAPPING = click.option(
     "--mapping",
-    required=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="TOML file that says which columns become which facts (docs/mapping.md).",
+    help="TOML file that says which columns become which facts (docs/mapping.md); without one, exports that plait "
+    "knows by their columns are loaded (docs/exports.md).",
 )
 AS_OF = click.option("--as-of", metavar="DAY", help="Only what had happened before this day began; or an instant.")
 FOLDER = click.argument("folder", type=click.Path(path_type=Path, exists=True))
@@ -88,7 +88,7 @@ def main(context: click.Context, home: Path) -> None:
 @click.option("--currency", help="On a new home: the ISO 4217 currency to report in (default: each amount in its own).")
 @JSON
 @click.pass_obj
-def load(home: Path, folder: Path, mapping: Path, zone: str | None, currency: str | None, as_json: bool) -> None:  # noqa: FBT001
+def load(home: Path, folder: Path, mapping: Path | None, zone: str | None, currency: str | None, as_json: bool) -> None:  # noqa: FBT001
     """Load the exports in FOLDER (or one file); all of them or, if a file is unfit, nothing."""
     from plait import desk
     from plait.board import print_load
@@ -107,7 +107,7 @@ def load(home: Path, folder: Path, mapping: Path, zone: str | None, currency: st
 @FOLDER
 @MAPPING
 @click.pass_obj
-def check(home: Path, folder: Path, mapping: Path) -> None:
+def check(home: Path, folder: Path, mapping: Path | None) -> None:
     """Read FOLDER as `load` would and tell what would be accepted and refused, storing nothing."""
     from plait import desk
     from plait.board import print_trial

@@ -24,6 +24,7 @@ from plait.failure import Said, Unfit
 from plait.sources.rules import CELLS, ONE_CELL, STRAY, TOO_LONG, WRONG_QUOTE
 
 WINDOW = 8 << 20
+HEAD = 1 << 18  # bytes in which a header stands
 SMALL_WINDOW = 1 << 14  # after a broken quote: scanning far ahead again and again would be quadratic
 LONGEST_ROW, LONGEST_LINE = 4 << 20, 64 << 20
 DELIMITERS = ",;\t|"
@@ -252,10 +253,22 @@ class Header:
     line: int
 
 
-def read_header(path: Path, *, skip: int, delimiter: str | None, needed: Sequence[str]) -> Header | None:
-    """Read the header, detecting the delimiter where none is stated; None when there is none."""
+def read_header(
+    path: Path, *, skip: int, delimiter: str | None, needed: Sequence[str], comment: str | None = None
+) -> Header | None:
+    """Read the header, detecting the delimiter where none is stated; None when there is none.
+
+    Lines above it that begin with `comment` are passed over.
+    """
     with path.open("rb") as stream:
-        head = stream.read(1 << 18)
+        return header_in(stream.read(HEAD), skip=skip, delimiter=delimiter, needed=needed, comment=comment)
+
+
+def header_in(
+    head: bytes, *, skip: int, delimiter: str | None, needed: Sequence[str], comment: str | None = None
+) -> Header | None:
+    """Read the header from the first bytes of a file."""
+    remark = comment.encode() if comment else None
     start, line = (3, 1) if head.startswith(b"\xef\xbb\xbf") else (0, 1)
     lines = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r|$)")
     while start < len(head):
@@ -264,7 +277,7 @@ def read_header(path: Path, *, skip: int, delimiter: str | None, needed: Sequenc
         stated = re.fullmatch(rb"sep=(.)", text, re.IGNORECASE) if line == 1 else None
         if stated:  # a habit of spreadsheets
             delimiter = delimiter or stated.group(1).decode()
-        elif skip <= 0 and text:
+        elif skip <= 0 and text and not (remark and text.lstrip(b'" ').startswith(remark)):
             break
         skip -= 0 if stated else 1
         start, line = match.end() if match else len(head), line + 1

@@ -38,6 +38,7 @@ _STAGED = (
     "channel campaign partner product owner text detail file line"
 )
 FACT_COLUMNS = {name: _TYPED.get(name, "varchar") for name in _STAGED.split()}
+EPOCHS = {"unix": 1_000_000, "unix_ms": 1_000}  # formats of times that count from 1970, in microseconds
 _BLANKS = "' \t\r\n' || chr(160)"
 _DAY, _CLOCK = r"\d{4}-\d\d-\d\d", r"[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?"
 _NAIVE = f"{_DAY}(?:{_CLOCK})?"
@@ -99,16 +100,19 @@ class _Compiler:
         self.mapping, self.exponents = mapping, exponents
         self.recorded_at = f"timestamp '{recorded_at:%Y-%m-%d %H:%M:%S.%f}'"
         self.cells = {name: f"c{n}" for n, name in enumerate(columns)}
+        self.stated = tuple(self.cells.values())
+        self.cells |= dict.fromkeys((name for name in mapping.named() if name not in self.cells), "null::varchar")
         self.joined: dict[tuple[Lookup, str], str] = {}
         self.looked, self.texts = Layer("k"), Layer("t")
         self.parsed, self.typed = Layer("p"), Layer("v")
         self.checks: list[Check] = []
 
     def query(self, base: str, file: str) -> Query:
+        lets = "".join(self.let(n, name, value) for n, (name, value) in enumerate(self.mapping.let))
         facts = [self.fact(fact) for fact in self.mapping.facts]
         shaped = Check("", rules.NOT_SHAPED, rules.SHAPE_IT, "not shaped", "null")
         self.checks.insert(0, shaped)
-        cells = "".join(f", {self.cell(f'x{n}')} as {name}" for n, name in enumerate(self.cells.values()))
+        cells = "".join(f", {self.cell(f'x{n}')} as {name}" for n, name in enumerate(self.stated))
         joins = "".join(
             f" left join {lookup_table(self.mapping.lookups(), lookup)} as {alias} on {alias}.key = {key}"
             for (lookup, key), alias in self.joined.items()
@@ -118,8 +122,8 @@ class _Compiler:
         row = ", row" if base.endswith("row from raw)") or " as row from raw" in base else ""
         parts = f"""
 with base as ({base}),
-cells as (select line, shaped{cells}{row} from base),
-looked as (select *{self.looked.select()} from cells),
+cells as (select line, shaped{cells}{row} from base),{lets}
+looked as (select *{self.looked.select()} from {_above(self.mapping)}),
 found as (select looked.*{found} from looked{joins}),
 texts as (select *{self.texts.select()} from found),
 parsed as (select *{self.parsed.select()} from texts),
@@ -134,6 +138,20 @@ judged as (select *, case {broken} end as broken from typed)"""
         if not self.mapping.nulls:
             return known
         return f"case when trim({raw}, {_BLANKS}) in ({literals(self.mapping.nulls)}) then null else {known} end"
+
+    def let(self, n: int, name: str, value: Value) -> str:
+        """Compile a value that stands beside the columns: a layer of its own, so that later ones can use it."""
+        made = self.template(value.template)
+        if value.map:
+            made = _mapped(made, value.map)
+        below, join = "cells" if n == 0 else f"let{n - 1}", ""
+        if value.lookup:
+            table = lookup_table(self.mapping.lookups(), value.lookup)
+            join, made = f" left join {table} as said on said.key = {made}", "said.value"
+        if value.otherwise is not None:
+            made = f"coalesce({made}, {self.template(value.otherwise)})"
+        self.cells[name] = f"m{n}"
+        return f"\nlet{n} as (select {below}.*, {made} as m{n} from {below}{join}),"
 
     # -- one fact
 
@@ -204,8 +222,7 @@ judged as (select *, case {broken} end as broken from typed)"""
         made = self.template(value.template)
         mapped = made
         if value.map:
-            cases = " ".join(f"when {literal(old)} then {literal(new)}" for old, new in value.map)
-            mapped = f"case {made} {cases} else {made} end"
+            mapped = _mapped(made, value.map)
         result = self.found(value.lookup, mapped) if value.lookup else mapped
         if value.only:
             self.only(value, name, made=made, result=result, active=active)
@@ -223,7 +240,7 @@ judged as (select *, case {broken} end as broken from typed)"""
 
     def only(self, value: Value, name: str, *, made: str, result: str, active: str) -> None:
         if value.lookup:
-            file = value.lookup.file
+            file = value.lookup.name
             rule, step = rules.NOT_FOUND.format(file=file), rules.ADD_TO_FILE.format(column=value.lookup.key, file=file)
             absent = f"({made}) is not null and ({result}) is null"
         else:
@@ -287,9 +304,10 @@ judged as (select *, case {broken} end as broken from typed)"""
             cleaned = f"case when contains(lower({plain}), 'e') then {plain} else {cleaned} end"
         kind = FACT_COLUMNS[name]
         cast = f"try_cast({cleaned} as {kind})"
-        if value.minor:
-            cast = f"try_cast({cast} * {_minor_unit(currency)} as {kind})"
-        layer = self.typed if value.minor else self.parsed  # the currency of minor units stands in `parsed`
+        if value.unit != "major":
+            one = _minor_unit(currency) if value.unit == "minor" else "0.000001"
+            cast = f"try_cast({cast} * {one} as {kind})"
+        layer = self.typed if value.unit == "minor" else self.parsed  # the currency of minor units stands in `parsed`
         number = layer.add(f"case when regexp_full_match({plain}, {literal(shape)}) then {cast} end")
         whole, places = (int(n) for n in kind[8:-1].split(","))
         step = rules.WRITE_NUMBER.format(digits=whole - places, mark=mark)
@@ -309,6 +327,16 @@ def _normalised(name: str, sql: str) -> str:
     return f"upper(trim({sql}))" if name == "currency" else sql
 
 
+def _mapped(made: str, pairs: Sequence[tuple[str, str]]) -> str:
+    cases = " ".join(f"when {literal(old)} then {literal(new)}" for old, new in pairs)
+    return f"case {made} {cases} else {made} end"
+
+
+def _above(mapping: FileMapping) -> str:
+    """Name the layer that holds the cells and all that stands beside them."""
+    return f"let{len(mapping.let) - 1}" if mapping.let else "cells"
+
+
 def _iso(text: str) -> tuple[str, str]:
     trimmed = f"trim({text})"
     local = f"try_cast(replace({trimmed}, ',', '.') as timestamp)"
@@ -323,16 +351,28 @@ def _iso(text: str) -> tuple[str, str]:
 
 def has_zone(time_format: str) -> bool:
     """Tell whether a strptime format reads a zone."""
-    return any(mark in time_format.replace("%%", "") for mark in ("%z", "%Z"))
+    return time_format in EPOCHS or any(mark in time_format.replace("%%", "") for mark in ("%z", "%Z"))
 
 
 def _with_formats(formats: Sequence[str], text: str) -> tuple[str, str]:
     def tried(chosen: list[str], wrap: str) -> str:
-        reads = [wrap.format(f"try_strptime(trim({text}), {literal(f)})") for f in chosen]
+        reads = [
+            _since_epoch(text, EPOCHS[f]) if f in EPOCHS else wrap.format(f"try_strptime(trim({text}), {literal(f)})")
+            for f in chosen
+        ]
         return f"coalesce({', '.join(reads)})" if reads else "null::timestamp"
 
     aware = [f for f in formats if has_zone(f)]
     return tried([f for f in formats if f not in aware], "{}"), tried(aware, "timezone('UTC', {})")
+
+
+def _since_epoch(text: str, microseconds: int) -> str:
+    """Read a count of seconds or milliseconds since 1970; what lies beyond the year 9999 is none."""
+    number = f"try_cast(trim({text}) as decimal(18, 6))"
+    return (
+        f"case when {number} between 0 and {253402300799 * 1_000_000 // microseconds} "
+        f"then make_timestamp(({number} * {microseconds})::bigint) end"
+    )
 
 
 def _time_help(value: Value) -> str:

@@ -12,7 +12,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -75,43 +75,8 @@ def pattern_fits(pattern: str, name: str) -> bool:
     return re.fullmatch("".join(known.get(part, re.escape(part)) for part in parts), name) is not None
 
 
-def find(folder: Path, mappings: Sequence[FileMapping], *, work: Path) -> tuple[list[Found], list[str]]:
-    """List the files to read, each with the first `[[file]]` that fits it, and the names of those that nothing fits."""
-    if not folder.exists():
-        raise UnreadableFile(str(folder), "is not there: name a file or a folder that exists")
-    found: list[Found] = []
-    left: list[str] = []
-    for path in sorted(_entries(folder, work)):
-        name = path.relative_to(folder).as_posix() if folder.is_dir() else path.name
-        mapping = _first_fitting(mappings, name, single=not folder.is_dir())
-        if mapping is None:
-            left += [name] if path.is_file() else []
-        elif path.is_dir():
-            raise UnreadableFile(name, "is a folder, yet a pattern fits it: rename it or narrow the pattern")
-        else:
-            found += _members(name, path, mapping)
-    return found, left
-
-
-def _entries(folder: Path, work: Path) -> Iterator[Path]:
-    if not folder.is_dir():
-        yield folder
-        return
-    for path in folder.rglob("*"):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and path != work and work not in path.parents:
-            yield path
-
-
-def _first_fitting(mappings: Sequence[FileMapping], name: str, *, single: bool) -> FileMapping | None:
-    for mapping in mappings:
-        patterns = [PurePosixPath(p).name for p in mapping.patterns] if single else list(mapping.patterns)
-        if any(pattern_fits(pattern, name) for pattern in patterns):
-            return mapping
-    return None
-
-
-def _members(name: str, path: Path, mapping: FileMapping) -> list[Found]:
+def members(name: str, path: Path, mapping: FileMapping) -> list[Found]:
+    """Give what is read of one file: itself, or the members of an archive."""
     digest = digest_of(name, path)
     if path.stat().st_size == 0:
         raise _empty(name)
@@ -147,6 +112,11 @@ def _wanted(member: str, mapping: FileMapping) -> bool:
         return pattern_fits(mapping.member, member) or pattern_fits(mapping.member, PurePosixPath(member).name)
     known = PurePosixPath(member).suffix.lower() in _SUFFIXES
     return known and not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(member).parts)
+
+
+def is_data(name: str) -> bool:
+    """Tell whether a name is that of a file that can be read, packed or not."""
+    return PurePosixPath(name.lower().removesuffix(".gz")).suffix in (*_SUFFIXES, ".zip")
 
 
 def format_of(name: str, mapping: FileMapping) -> str:
@@ -197,7 +167,7 @@ def _opened_zip(name: str, path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 @contextmanager
-def _opened(found: Found) -> Iterator[BinaryIO]:
+def opened(found: Found) -> Iterator[BinaryIO]:
     """Open the bytes of a file, unpacked."""
     if found.member is not None:
         with _opened_zip(found.name, found.path) as archive, archive.open(found.member) as stream:
@@ -254,7 +224,7 @@ def _unpack(found: Found, work: Path) -> Path:
     packed = found.path.stat().st_size
     size = 0
     try:
-        with _opened(found) as source, target.open("wb") as copy:
+        with opened(found) as source, target.open("wb") as copy:
             while chunk := source.read(CHUNK):
                 size += len(chunk)
                 check_expansion(found.name, size, packed)  # what an archive declares about itself may be a lie

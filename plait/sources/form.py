@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Dict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -41,13 +41,27 @@ Template = tuple[Column | str, ...]
 ROW = Column("@row")  # not a column of the file: the line of the row in nine digits, so that ids sort as the rows do
 
 
+HOME = "home"  # as a timezone or currency: the one that the home states
+
+
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """A value found in another file of the folder: where column `key` has our value, take column `value`."""
+    """A value found in another file of the folder: where column `key` has our value, take column `value`.
+
+    The file is named, or it is every file of the load that was recognised as `shape`; without one nothing is found.
+    `first` takes the first of several values that stand for one key, which are refused otherwise.
+    """
 
     file: str
     key: str
     value: str
+    shape: str = ""
+    first: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name the file, or the shape, for people."""
+        return self.file or self.shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,7 @@ class Value:
     otherwise: Template | None = None
     formats: tuple[str, ...] = ()
     timezone: str | None = None
-    minor: bool = False
+    unit: str = "major"
     decimal: str | None = None
 
     def columns(self) -> list[str]:
@@ -100,7 +114,12 @@ class FactMapping:
 
 @dataclass(frozen=True, slots=True)
 class FileMapping:
-    """How files of one shape are read, and the facts their rows give."""
+    """How files of one shape are read, and the facts their rows give.
+
+    A file is of this shape where one of `patterns` fits its name and its header has all of `columns`; either may be
+    empty. Where `columns` are stated, any other column that is named may be missing, which leaves its values unknown.
+    `let` names values that stand beside the columns: each may use those before it.
+    """
 
     patterns: tuple[str, ...]
     source: str
@@ -115,11 +134,27 @@ class FileMapping:
     skip: int = 0
     member: str | None = None
     nulls: tuple[str, ...] = ()
+    shape: str = ""
+    columns: tuple[str, ...] = ()
+    comment: str | None = None
+    let: tuple[tuple[str, Value], ...] = ()
+    about: str = ""
 
     def lookups(self) -> list[Lookup]:
         """Give the distinct lookups of its facts."""
-        found = (value.lookup for fact in self.facts for value in fact.values())
+        found = (value.lookup for value in (*(v for _, v in self.let), *(v for f in self.facts for v in f.values())))
         return list(dict.fromkeys(lookup for lookup in found if lookup))
+
+    def named(self) -> list[str]:
+        """Give the names of the columns that it reads."""
+        made = {name for name, _ in self.let}
+        read = [name for fact in self.facts for name in fact.columns()]
+        read += [name for _, value in self.let for name in value.columns()]
+        return list(dict.fromkeys(name for name in read if name not in made))
+
+    def required(self) -> tuple[str, ...]:
+        """Give the names of the columns that a file must have."""
+        return self.columns or tuple(self.named())
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,3 +178,15 @@ class Mapping:
     controls: tuple[Control, ...]
     digest: str
     about: str = ""
+
+    def at_home(self, zone: str, currency: str | None) -> Mapping:
+        """Put a home's zone and currency where a file says that its own are those."""
+        files = tuple(
+            replace(
+                file,
+                timezone=zone if file.timezone == HOME else file.timezone,
+                currency=currency if file.currency == HOME else file.currency,
+            )
+            for file in self.files
+        )
+        return replace(self, files=files)

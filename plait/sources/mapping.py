@@ -21,6 +21,7 @@ from typing import TypeGuard
 from plait.facts import CURRENCIES, KEY_NAME, KINDS, PERSON_KEYS, SOURCE_NAME, nearest
 from plait.failure import Said
 from plait.sources.form import (
+    HOME,
     NUMBERS,
     REQUIRED,
     BadMapping,
@@ -34,14 +35,19 @@ from plait.sources.form import (
     Template,
     Value,
 )
+from plait.store import SAME
 
 __all__ = ["BadMapping", "Control", "Mapping", "read_mapping"]
 
 FORMATS = ("csv", "jsonl", "parquet", "xlsx")
+UNITS = ("minor", "major", "micro")
 OPTIONAL = ("object_id", *NUMBERS, "currency", "channel", "campaign", "partner", "product", "owner", "text")
 _CONTEXT = ("source", "timezone", "currency")
-_FILE = (*_CONTEXT, "pattern", "format", "encoding", "delimiter", "decimal", "sheet", "skip", "member", "nulls", "fact")
-_FACT = (*REQUIRED, *OPTIONAL, "keys", "detail", "when")
+_FILE = (
+    *_CONTEXT, "shape", "about", "columns", "pattern", "format", "encoding", "delimiter", "decimal", "sheet", "skip",
+    "comment", "member", "nulls", "let", "fact",
+)  # fmt: skip
+_FACT = (*REQUIRED, *OPTIONAL, "keys", "detail", "same", "when")
 _CONTROL = ("source", "kind", "before", "facts", "amount", "currency")
 _VALUE = ("from", "map", "only", "lookup", "else")
 _TOP = Said("top level")
@@ -101,11 +107,12 @@ class _Reader:
         self.known(table, _FILE, where)
         source, timezone, currency = self.context(table, top, where)
         facts = self.tables(table, "fact", where)
-        if not facts:
+        shape, columns = self.text(table, "shape", where) or "", self.texts(table, "columns", where)
+        if not facts and not shape:
             self.wrong(where, "gives no fact: add a [[file.fact]]")
         patterns = self.texts(table, "pattern", where)
-        if not patterns:
-            self.wrong(where, "needs a pattern such as 'deals*.csv'")
+        if not patterns and not columns:
+            self.wrong(where, "needs a pattern such as 'deals*.csv', or the columns that tell it")
         skip = table.get("skip", 0)
         if not isinstance(skip, int) or isinstance(skip, bool) or skip < 0:
             self.wrong(where, "skip is a number of lines, not {given}", given=repr(skip))
@@ -115,7 +122,9 @@ class _Reader:
             format=self.choice(table, "format", FORMATS, where), encoding=self.encoding(table, where),
             delimiter=self.delimiter(table, where), decimal=self.choice(table, "decimal", (".", ","), where) or ".",
             sheet=self.text(table, "sheet", where), member=self.text(table, "member", where),
-            nulls=self.texts(table, "nulls", where),
+            nulls=self.texts(table, "nulls", where), shape=shape, columns=columns,
+            comment=self.text(table, "comment", where), about=self.text(table, "about", where) or "",
+            let=self.lets(table, where),
             facts=tuple(
                 self.fact(item, Said("{where}, fact {n}", where=where, n=n)) for n, item in enumerate(facts, 1)
             ),
@@ -138,6 +147,8 @@ class _Reader:
             if code not in KINDS:
                 self.kind(code, Said("{where}: map of {name!r}", where=where, name=name))
         keys, detail = self.named(table, "keys", where), self.named(table, "detail", where)
+        if "same" in table:
+            detail = tuple(sorted([*detail, (SAME, self.value(table["same"], "same", _part(where, "same")))]))
         for name, _ in keys:
             if not KEY_NAME.fullmatch(name):
                 hint, known = nearest(name, ["domain", *PERSON_KEYS]), ", ".join(PERSON_KEYS)
@@ -191,6 +202,18 @@ class _Reader:
         timezone = self.timezone(table, where) or self.timezone(top, _TOP)
         return source, timezone, self.currency(table, where) or self.currency(top, _TOP)
 
+    def lets(self, table: Dict[str, object], where: str) -> tuple[tuple[str, Value], ...]:
+        """Read the values that stand beside the columns, in the order in which they are written."""
+        given = table.get("let", {})
+        if not isinstance(given, dict):
+            self.wrong(where, "{name} is a table of values, not {given}", name="let", given=repr(given))
+            return ()
+        made = tuple((name, self.value(item, "let", _part(where, f"let.{name}"))) for name, item in given.items())
+        for name, value in made:
+            if value.only:
+                self.wrong(where, "let.{name} cannot refuse rows: write only = true where a fact uses it", name=name)
+        return made
+
     def value(self, given: object, field: str, where: str) -> Value:
         if isinstance(given, str):
             return Value(self.template(given, where))
@@ -211,7 +234,7 @@ class _Reader:
             only=self.flag(given, "only", where), lookup=self.lookup(given.get("lookup"), where),
             otherwise=None if otherwise is None else self.template(otherwise, where),
             formats=self.texts(given, "format", where), timezone=self.timezone(given, where),
-            minor=self.choice(given, "unit", ("minor", "major"), where) == "minor",
+            unit=self.choice(given, "unit", UNITS, where) or "major",
             decimal=self.choice(given, "decimal", (".", ","), where),
         )  # fmt: skip
         if value.only and not (value.map or value.lookup):
@@ -270,11 +293,21 @@ class _Reader:
         if not isinstance(given, dict):
             self.wrong(where, "lookup is a table with file, key and value, not {given}", given=repr(given))
             return None
-        self.known(given, ("file", "key", "value"), _part(where, "lookup"))
-        names = {name: self.text(given, name, _part(where, "lookup")) for name in ("file", "key", "value")}
+        there = _part(where, "lookup")
+        self.known(given, ("file", "shape", "key", "value", "first"), there)
+        named = "shape" if "shape" in given else "file"
+        names = {name: self.text(given, name, there) or "" for name in (named, "key", "value")}
         if missing := [name for name, text in names.items() if not text]:
             self.wrong(where, "lookup needs {names}", names=", ".join(missing))
-        return Lookup(*(text or "" for text in names.values()))
+        if "file" in given and "shape" in given:
+            self.wrong(where, "lookup names a file or a shape, not both")
+        return Lookup(
+            names.get("file", ""),
+            names["key"],
+            names["value"],
+            names.get("shape", ""),
+            self.flag(given, "first", there),
+        )
 
     def needs(self, kind: str, fields: Dict[str, Value], where: str) -> None:
         for name in KINDS[kind].needs:
@@ -360,16 +393,16 @@ class _Reader:
 
     def timezone(self, table: Dict[str, object], where: str) -> str | None:
         given = self.text(table, "timezone", where)
-        if given is not None and given not in (zones := zoneinfo.available_timezones()):
-            hint = nearest(given, sorted(zones))
+        if given not in (None, HOME) and given not in (zones := zoneinfo.available_timezones()):
+            hint = nearest(given or "", sorted(zones))
             self.wrong(where, "no timezone {given!r}; {hint}names are those of IANA", given=given, hint=hint)
             return None
         return given
 
     def currency(self, table: Dict[str, object], where: str) -> str | None:
         given = self.text(table, "currency", where)
-        if given is not None and given not in CURRENCIES:
-            hint = nearest(given, CURRENCIES)
+        if given not in (None, HOME) and given not in CURRENCIES:
+            hint = nearest(given or "", CURRENCIES)
             self.wrong(where, "no currency {given!r}; {hint}codes are those of ISO 4217", given=given, hint=hint)
             return None
         return given

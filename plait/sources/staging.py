@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,18 +22,18 @@ import duckdb
 from plait.duck import literal
 from plait.failure import Said
 from plait.sources.delimited import RowsLost
-from plait.sources.expression import Query, compile_file, lookup_table
+from plait.sources.expression import EPOCHS, Query, compile_file, lookup_table
 from plait.sources.file import (
     Found,
     Plain,
     UnreadableFile,
     digest_of,
-    find,
     format_of,
     prepare,
     remove_copy,
     write_through,
 )
+from plait.sources.folder import find
 from plait.sources.form import BadMapping, Control, FileMapping, Lookup
 from plait.sources.form import Mapping as SourceMapping
 from plait.sources.refusal import RefusedRows
@@ -61,12 +61,17 @@ class StagedFile:
 
 @dataclass(frozen=True, slots=True)
 class Staging:
-    """What a folder gave: the staged files, the files that no pattern fits, and what the sums must be."""
+    """What a folder gave: the staged files, the files that no pattern fits, and what the sums must be.
+
+    `recognised` says of the files that were told by their columns as what.
+    """
 
     files: list[StagedFile]
     not_read: list[str]
     controls: tuple[Control, ...]
     digest: str
+    mapping: str
+    recognised: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ class _Job:
 
     found: Found
     key: str
-    lookups: Mapping[Lookup, Path]
+    lookups: Mapping[Lookup, Sequence[Found]]
     plain: Plain | None
     table: Table | None
 
@@ -103,14 +108,17 @@ def stage(
     jobs: list[_Job] = []
     try:
         for file in found:  # one by one: what is prepared before a failure is removed below
-            jobs.append(_job(file, mapping, folder if folder.is_dir() else folder.parent, work, recorded_at))  # noqa: PERF401
+            looked = _lookups(file, found, mapping.name, folder if folder.is_dir() else folder.parent)
+            jobs.append(_job(file, mapping, looked, work, recorded_at))
         looked_up = {lookup.file for file in mapping.files for lookup in file.lookups()}
         staged = [_stage_file(job, work, recorded_at, progress or _silent) for job in jobs]
     finally:
         for job in jobs:
             if job.plain is not None:
                 remove_copy(job.plain)
-    return Staging(staged, [name for name in not_read if name not in looked_up], mapping.controls, mapping.digest)
+    not_read = [name for name in not_read if name not in looked_up]
+    told = {file.name: said for file in found if (said := _told(file))}
+    return Staging(staged, not_read, mapping.controls, mapping.digest, mapping.name, told)
 
 
 def _silent(_file: str, _done: int, _total: int) -> None:
@@ -120,21 +128,43 @@ def _silent(_file: str, _done: int, _total: int) -> None:
 # -- checks before anything is read
 
 
-def _job(found: Found, mapping: SourceMapping, folder: Path, work: Path, recorded_at: datetime) -> _Job:
-    lookups = {lookup: folder / lookup.file for lookup in found.mapping.lookups()}
-    for lookup, path in lookups.items():
+def _told(found: Found) -> str:
+    """Say as what a file was recognised; nothing where a pattern of its name said it."""
+    mapping = found.mapping
+    return f"{mapping.source} {mapping.shape.replace('_', ' ')}" if mapping.columns else ""
+
+
+def _lookups(file: Found, found: Sequence[Found], mapping: str, folder: Path) -> Mapping[Lookup, Sequence[Found]]:
+    """Find the files in which a file looks values up; those of a shape are all that were recognised as it."""
+    files: dict[Lookup, Sequence[Found]] = {}
+    for lookup in file.mapping.lookups():
+        if lookup.shape:
+            source = file.mapping.source
+            files[lookup] = [f for f in found if (f.mapping.source, f.mapping.shape) == (source, lookup.shape)]
+            continue
+        path = folder / lookup.file
         if not path.is_file():
             absent = Said("lookup names the file {name!r}, which is not in the folder", name=lookup.file)
-            raise BadMapping(mapping.name, [absent])
-    digests = [digest_of(lookup.file, path) for lookup, path in lookups.items()]
-    parts = [found.name, found.digest, mapping.digest, _code(), *digests]
+            raise BadMapping(mapping, [absent])
+        plain = FileMapping((lookup.file,), file.mapping.source, ())
+        digest = digest_of(lookup.file, path)
+        files[lookup] = [Found(lookup.file, path, None, plain, format_of(lookup.file, plain), digest)]
+    return files
+
+
+def _job(
+    found: Found, mapping: SourceMapping, lookups: Mapping[Lookup, Sequence[Found]], work: Path, recorded_at: datetime
+) -> _Job:
+    digests = [file.digest for files in lookups.values() for file in files]
+    context = [found.mapping.timezone, found.mapping.currency]  # a home's own stand in no mapping
+    parts = [found.name, found.digest, mapping.digest, _code(), *digests, *context]
     key = sha256(json.dumps(parts).encode()).hexdigest()[:32]
     if _finished(work, key, recorded_at) is not None:
         return _Job(found, key, lookups, None, None)
     plain = prepare(found, work)
     try:
         _check_formats(found.mapping, mapping.name)
-        table = open_table(found, plain, _needed(found.mapping))
+        table = open_table(found, plain, found.mapping.required())
     except BaseException:
         remove_copy(plain)
         raise
@@ -150,13 +180,9 @@ def _code() -> str:
     ).hexdigest()
 
 
-def _needed(mapping: FileMapping) -> list[str]:
-    return list(dict.fromkeys(name for fact in mapping.facts for name in fact.columns()))
-
-
 def _check_formats(mapping: FileMapping, name: str) -> None:
     formats = {f for fact in mapping.facts for value in fact.values() for f in value.formats}
-    for time_format in formats:
+    for time_format in formats - set(EPOCHS):
         try:
             duckdb.execute("select try_strptime('', ?)", [time_format])
         except duckdb.Error as error:
@@ -222,7 +248,7 @@ class _Part:
             raise ValueError(job.key)
         self.job, self.work, self.recorded_at = job, work, recorded_at
         self.table, self.plain, self.progress = job.table, job.plain, progress
-        self.columns = _needed(job.found.mapping)
+        self.columns = [name for name in job.found.mapping.named() if self.table.has(name)]
         self.made = _Made(work / f"{job.key}.facts.tmp", work / f"{job.key}.refused.tmp")
 
     def make(self) -> _Made:
@@ -301,39 +327,51 @@ class _Part:
     def _load_lookups(self, engine: duckdb.DuckDBPyConnection) -> None:
         lookups = list(self.job.lookups)
         for lookup in lookups:
-            mapping = FileMapping((lookup.file,), self.job.found.mapping.source, ())
-            path = self.job.lookups[lookup]
-            found = Found(
-                lookup.file, path, None, mapping, format_of(lookup.file, mapping), digest_of(lookup.file, path)
-            )
-            plain = prepare(found, self.work)
-            try:
-                _load_lookup(
-                    engine, lookup_table(lookups, lookup), lookup, open_table(found, plain, [lookup.key, lookup.value])
-                )
-            finally:
-                remove_copy(plain)
+            name = lookup_table(lookups, lookup)
+            engine.execute("create or replace temp table said (file integer, line bigint, key varchar, value varchar)")
+            for number, found in enumerate(self.job.lookups[lookup]):
+                plain = prepare(found, self.work)
+                try:
+                    table = open_table(found, plain, found.mapping.columns or [lookup.key, lookup.value])
+                    _read_lookup(engine, lookup, table, number)
+                finally:
+                    remove_copy(plain)
+            _keep_lookup(engine, name, lookup)
 
 
-def _load_lookup(engine: duckdb.DuckDBPyConnection, name: str, lookup: Lookup, table: Table) -> None:
+def _read_lookup(engine: duckdb.DuckDBPyConnection, lookup: Lookup, table: Table, number: int) -> None:
+    """Add to `said` what one file says; a file of the shape without the column says nothing."""
+    columns = [lookup.key, lookup.value]
+    if not all(table.has(name) for name in columns):
+        return
     broken: list[int] = []
     tally = Tally(lambda rows: broken.extend(row.line for row in rows), lambda _done: None)
-    columns = [lookup.key, lookup.value]
     engine.register("raw", table.batches(columns, whole=False, tally=tally))
     engine.execute(
-        f"""create table {name} as select distinct x0 as key, nullif(trim(x1), '') as value
+        f"""insert into said select {number}, line, x0, nullif(trim(x1), '')
         from ({table.query(columns, whole=False)}) where trim(x0) <> ''"""
     )
     engine.unregister("raw")
-    if broken:
+    if broken and not lookup.shape:
         raise UnreadableFile(
-            lookup.file, "line {line} does not have the shape of the file: correct it, others look values up here",
+            lookup.name, "line {line} does not have the shape of the file: correct it, others look values up here",
             line=broken[0],
         )  # fmt: skip
+
+
+def _keep_lookup(engine: duckdb.DuckDBPyConnection, name: str, lookup: Lookup) -> None:
+    """Make the table of a lookup: each key once."""
+    if lookup.first:
+        engine.execute(
+            f"""create table {name} as select key, arg_min(value, (file, line)) as value from said
+            where value is not null group by key"""
+        )
+        return
+    engine.execute(f"create table {name} as select distinct key, value from said")
     twice = engine.execute(f"select key from {name} group by key having count(*) > 1 order by key limit 1").fetchall()
     if twice:  # a row would give its facts twice
         raise UnreadableFile(
-            lookup.file, "{key} {name!r} stands for more than one {value}: keep one of them",
+            lookup.name, "{key} {name!r} stands for more than one {value}: keep one of them",
             key=lookup.key, name=twice[0][0], value=lookup.value,
         )  # fmt: skip
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -52,6 +53,9 @@ class Table(Protocol):
     def check(self, needed: Sequence[str]) -> None:
         """Raise where the file lacks a column that the mapping names."""
 
+    def has(self, name: str) -> bool:
+        """Tell whether a column may be asked for: there, or of a format that may leave it out."""
+
     def batches(self, columns: Sequence[str], *, whole: bool, tally: Tally) -> pa.RecordBatchReader:
         """Read the file once; `whole` asks for the columns that make up the text of the row, too."""
 
@@ -60,7 +64,7 @@ class Table(Protocol):
 
 
 def open_table(found: Found, plain: Plain, needed: Sequence[str]) -> Table:
-    """Open a prepared file, and check that it has the columns that the mapping names."""
+    """Open a prepared file, and check that it has the columns that the mapping cannot do without."""
     table: Table
     if found.format == "csv":
         table = Delimited.open(found, plain, needed)
@@ -75,8 +79,9 @@ def open_table(found: Found, plain: Plain, needed: Sequence[str]) -> Table:
 
 
 def check_columns(file: str, has: Sequence[str], needed: Sequence[str]) -> None:
-    """Raise where a file lacks columns, naming those that it has."""
-    twice = sorted({name for name in has if list(has).count(name) > 1})
+    """Raise where a file lacks columns, naming those that it has, or has one twice."""
+    counts = Counter(has)
+    twice = sorted(name for name in counts if counts[name] > 1)
     if twice:
         raise UnreadableFile(
             file, "has more than one column named {names}: rename them, so that each name is one column",
@@ -115,7 +120,11 @@ class Delimited:
     def open(cls, found: Found, plain: Plain, needed: Sequence[str]) -> Delimited:
         """Read the header of a file."""
         header = delimited.read_header(
-            plain.path, skip=found.mapping.skip, delimiter=found.mapping.delimiter, needed=needed
+            plain.path,
+            skip=found.mapping.skip,
+            delimiter=found.mapping.delimiter,
+            needed=needed,
+            comment=found.mapping.comment,
         )
         if header is None:
             raise UnreadableFile(found.name, "has no header: not one line is filled after those to be skipped")
@@ -124,6 +133,10 @@ class Delimited:
     def check(self, needed: Sequence[str]) -> None:
         """Raise where the header lacks a column or has it twice."""
         check_columns(self.file, self.header.names, needed)
+
+    def has(self, name: str) -> bool:
+        """Tell whether the file has a column of this name."""
+        return name in self.header.names
 
     def batches(self, columns: Sequence[str], *, whole: bool, tally: Tally) -> pa.RecordBatchReader:
         """Read the rows, in the order of the file."""
@@ -164,11 +177,15 @@ class JsonLines:
         """Raise where a name occurs nowhere in the file: fields may be left out of rows, but not misspelt."""
         with self.path.open("rb") as stream:
             head = stream.read(JSON_WINDOW)
-        seen = _names_in(head)
+        seen = names_in(head)
         missing = [name for name in needed if name not in seen and not self._holds(name.rsplit(".", 1)[-1])]
         check_columns(
             self.file, [*seen, *(name for name in needed if name not in seen and name not in missing)], needed
         )
+
+    def has(self, name: str) -> bool:  # noqa: ARG002 - any row may have it
+        """Tell that a name may be asked for: rows leave out what they do not have."""
+        return True
 
     def _holds(self, name: str) -> bool:
         mark = json.dumps(name, ensure_ascii=False).encode()
@@ -226,7 +243,7 @@ def _path(names: Sequence[str]) -> str:
     return "$" + "".join('."' + name.replace('"', '\\"') + '"' for name in names)
 
 
-def _names_in(head: bytes) -> list[str]:
+def names_in(head: bytes) -> list[str]:
     """Give the names, nested ones with dots, that the first thousand lines use."""
     names: dict[str, None] = {}
 
@@ -314,6 +331,10 @@ class Parquet:
         """Raise where the schema lacks a column."""
         check_columns(self.file, self.schema.names, needed)
 
+    def has(self, name: str) -> bool:
+        """Tell whether the file has a column of this name."""
+        return name in self.schema.names
+
     def batches(self, columns: Sequence[str], *, whole: bool, tally: Tally) -> pa.RecordBatchReader:
         """Read the rows, in the order of the file; the line is the number of the row."""
         names = self.schema.names
@@ -384,6 +405,10 @@ class Sheet:
     def check(self, needed: Sequence[str]) -> None:
         """Raise where the header lacks a column or has it twice."""
         check_columns(self.file, self.names, needed)
+
+    def has(self, name: str) -> bool:
+        """Tell whether the file has a column of this name."""
+        return name in self.names
 
     def batches(self, columns: Sequence[str], *, whole: bool, tally: Tally) -> pa.RecordBatchReader:  # noqa: ARG002 - a sheet is small
         """Read the filled rows; the line is the row number of the spreadsheet."""

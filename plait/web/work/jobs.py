@@ -172,10 +172,13 @@ def _try_out(job: Job, watch: Watch) -> Report:
     return _plain(asdict(told))
 
 
-def _mapping(job: Job) -> Path:
-    """Write a job's mapping to its folder under its own name, which its problems are told with."""
+def _mapping(job: Job) -> Path | None:
+    """Write a job's mapping to its folder under its own name, which its problems are told with.
+
+    A job without one loads the exports that plait knows.
+    """
     if job.mapping is None:
-        raise Unfit(Said("job {job} has no mapping; upload the files again with one.", job=job.pk))
+        return None
     path = Path(job.folder) / "mapping" / job.mapping.name
     path.parent.mkdir(exist_ok=True)
     path.write_text(job.mapping.text, "utf-8", newline="")
