@@ -378,9 +378,12 @@ def write_durably(path: Path, text: str) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an advisory lock on a file; the kernel gives it back when the process ends, however it ends."""
+def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold an advisory lock on a file; the kernel gives it back when the process ends, however it ends.
+
+    Many may hold a `shared` one at a time, while nobody holds the other sort.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield

@@ -19,7 +19,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from plait import duck
+from plait import duck, suppression
 from plait.delta import DurableTable, Snapshot, locked
 from plait.failure import Unfit
 
@@ -68,6 +68,7 @@ UNSAFE_IN_HOME = frozenset("%[]{}*?")  # engines read these as patterns, the tab
 LIVE = "inbox/"  # what the names of segments of live events begin with, where files have theirs
 SAME = "plait.same"  # in a fact's detail: what is the same each time that a sender repeats it; else all its fields
 JUDGED = ("field", "value", "rule", "next_step")  # what a refused row's judgement says
+ERASING = ".erasing"  # the lock that whoever writes shares, and who erases a person holds alone
 ID_CONFLICT = "id_conflict"
 CONFLICT_STEP = "keep the first fact, or give the changed one an id of its own, such as id + date of the change"
 
@@ -200,10 +201,11 @@ class Store:
 
     def compact(self) -> int:
         """Join small files, drop those that nothing names; gives the newest version of the facts."""
-        for table in (self.rejects, self.loads):
-            table.compact()
-        version = self.facts.compact()
-        self.facts.clean()
+        with locked(self.home / "locks" / ERASING, shared=True):  # what an erasure rewrites must not come back
+            for table in (self.rejects, self.loads):
+                table.compact()
+            version = self.facts.compact()
+            self.facts.clean()
         return version
 
     def verify(self) -> list[str]:
@@ -253,7 +255,7 @@ class Store:
         """
         source = parts[0].source
         with duck.connect(self.spill) as db:
-            _stage(db, parts, self.view_stored(db, {source}))
+            _stage(db, parts, self.view_stored(db, {source}), suppression.read(self.home))
             if db.execute("select 1 from fresh limit 1").fetchall():
                 columns = ", ".join(FACTS.names)
                 self.facts.append(db.sql(f"select {columns} from fresh").to_arrow_reader(50_000), {})
@@ -278,15 +280,20 @@ class Store:
 
     @contextmanager
     def writing(self, sources: set[str]) -> Iterator[None]:
-        """Hold the lock of each source: uniqueness is per source, so different sources load side by side."""
+        """Hold the lock of each source: uniqueness is per source, so different sources load side by side.
+
+        Nobody writes while a person is erased.
+        """
         with ExitStack() as locks:
+            locks.enter_context(locked(self.home / "locks" / ERASING, shared=True))
             for source in sorted(sources):
                 locks.enter_context(locked(self.home / "locks" / source))
             yield
 
     def _append(self, parts: Sequence[Part], recorded_at: datetime) -> list[Loaded]:
         with duck.connect(self.spill) as db:
-            _stage(db, parts, self.view_stored(db, {part.source for part in parts}))
+            any_stored = self.view_stored(db, {part.source for part in parts})
+            _stage(db, parts, any_stored, suppression.read(self.home))
             loaded = _counted(db, parts)
             self._append_refused(db, parts, recorded_at)
             rows = [_load_row(part, counts, recorded_at) for part, counts in zip(parts, loaded, strict=True)]
@@ -373,9 +380,12 @@ class Store:
 
 def _still_refused(db: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
     """Give the rows of `barred` that were not admitted, those that were judged again with what `refused` says now."""
+    erased = f"refused.rule = {duck.literal(suppression.PERSON_RULE)}"
     columns = ", ".join(
         f"case when refused.line is null then barred.{name} else refused.{name} end as {name}"
         if name in JUDGED
+        else f"if({erased}, refused.row, barred.row) as row"
+        if name == "row"
         else f"barred.{name}"
         for name in REJECTS.names
     )
@@ -421,17 +431,27 @@ def _sql_type(kind: pa.DataType) -> str:
     return named or f"decimal({kind.precision}, {kind.scale})"
 
 
-def _stage(db: duckdb.DuckDBPyConnection, parts: Sequence[Part], any_stored: bool) -> None:  # noqa: FBT001 - private
-    """Make the views `new` (all staged facts), `fresh` (those to store) and `refused`, and the tables behind them."""
-    facts = duck.text_list(str(part.facts) for part in parts)
-    refused = duck.text_list(str(part.refused) for part in parts)
+def _stage(
+    db: duckdb.DuckDBPyConnection,
+    parts: Sequence[Part],
+    any_stored: bool,  # noqa: FBT001 - private
+    erased: suppression.Suppression,
+) -> None:
+    """Make the views `new` (all staged facts), `fresh` (those to store) and `refused`, and the tables behind them.
+
+    Facts that only concern an erased person are in none of them; lines that gave nothing else are refused.
+    """
+    facts = f"read_parquet({duck.text_list(str(part.facts) for part in parts)})"
+    refused = f"read_parquet({duck.text_list(str(part.refused) for part in parts)})"
+    told, facts = facts, suppression.spare(db, erased, facts, any_stored=any_stored)
+    refused = suppression.blank(db, erased, refused)
     own = f"json_extract_string(detail, '$.\"{SAME}\"')"
     content = f"coalesce({own}, hash({', '.join(CONTENT)})::varchar)"
     row = ", ".join(f"'{name}', new.{name}" for name in ("id", *CONTENT))
     db.execute(
         f"""
         create temp view new as
-        select *, strftime(occurred_at, '%Y-%m') as month, {content} as content from read_parquet({facts});
+        select *, strftime(occurred_at, '%Y-%m') as month, {content} as content from {facts};
         create temp table twins as select source, id from new group by all having count(*) > 1;
         create temp table known (source varchar, id varchar, file varchar, line bigint, differs boolean);
         """
@@ -441,9 +461,10 @@ def _stage(db: duckdb.DuckDBPyConnection, parts: Sequence[Part], any_stored: boo
             f"""
             create temp table met as select source, id from new semi join stored using (source, id);
             insert into known
-            select new.source, new.id, new.file, new.line, new.content <> stored.content
+            select new.source, new.id, new.file, new.line,
+                new.content <> stored.content and not contains(stored.detail, '"{suppression.MARK}"')
             from new join (
-                select source, id, {content} as content from stored semi join met using (source, id)
+                select source, id, detail, {content} as content from stored semi join met using (source, id)
             ) as stored using (source, id)
             """
         )
@@ -464,7 +485,11 @@ def _stage(db: duckdb.DuckDBPyConnection, parts: Sequence[Part], any_stored: boo
         select * exclude (content, differs, place) from ranked_twins
         anti join known using (source, id) anti join conflicting using (source, file, line) where place = 1;
         create temp view refused as
-        select {", ".join(REJECTS.names)} from read_parquet({refused})
+        select {", ".join(REJECTS.names)} from {refused}
+        union all
+        select source, file, line, 'keys', null, {duck.literal(suppression.PERSON_RULE)},
+            {duck.literal(suppression.PERSON_STEP)}, {duck.literal(suppression.BLANK)}, min(recorded_at)
+        from {told} semi join erased_lines using (source, file, line) group by source, file, line
         union all
         select new.source, new.file, new.line, 'id', min(new.id), '{ID_CONFLICT}', {duck.literal(CONFLICT_STEP)},
             min(json_object({row}))::varchar, min(new.recorded_at)
@@ -478,7 +503,10 @@ def _counted(db: duckdb.DuckDBPyConnection, parts: Sequence[Part]) -> list[Loade
     (left_out,) = db.execute("select (select count(*) from known) + (select count(*) from twins)").fetchall()[0]
     staged = _by_file(db, "select source, file, count(*) from new group by all")
     added = _by_file(db, "select source, file, count(*) from fresh group by all") if left_out else staged
-    refused = _by_file(db, "select source, file, count(distinct line) from conflicting group by all")
+    refused = _by_file(
+        db, "select source, file, count(distinct line) from (from conflicting union all by name from erased_lines) "
+        "group by all"
+    )  # fmt: skip
     barred = _by_file(
         db, "select source, file, count(*) from new semi join conflicting using (source, file, line) group by all"
     )
