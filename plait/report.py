@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -13,9 +12,7 @@ import simplejson
 
 from plait.facts import CURRENCIES
 from plait.measure import MONEY_UNIT, Cell, Table
-
-# A spreadsheet runs a text that begins so, after marks, blanks, byte-order marks and quotes.
-DANGEROUS = re.compile("'*[ \ufeff'\"]*[=+\\-@|%\t\r\n\0＝＋－＠]")
+from plait.sources.cells import guarded
 
 
 def as_json(table: Table) -> str:
@@ -57,11 +54,6 @@ def _csv_line(cells: Sequence[object]) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="\r\n").writerow(cells)
     return out.getvalue().removesuffix("\r\n") + "\n"
-
-
-def guarded(text: str) -> str:
-    """Put `'` before a text that a spreadsheet would run; taking one off again gives the text back."""
-    return "'" + text if DANGEROUS.match(text) else text
 
 
 def rounded(record: Mapping[str, Cell]) -> dict[str, Cell]:

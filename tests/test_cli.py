@@ -206,7 +206,7 @@ def test_a_folder_where_nothing_fits_tells_the_patterns(home: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("load", "{in}"), "Missing option '--mapping'"),
+        (("load",), "Missing argument 'FOLDER'"),
         (("load", "{in}", "--mapping", "{home}/none.toml"), "does not exist"),
         (("load", "{home}/none", "--mapping", "{mapping}"), "does not exist"),
         (("show", "funel"), "no measure 'funel'; did you mean 'funnel'? `plait measures` lists all"),

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from plait.board import console, print_table
 from plait.measure import Cell, Measure, Table
-from plait.report import DANGEROUS, as_csv, as_json, guarded, rounded, shown
+from plait.report import as_csv, as_json, rounded, shown
+from plait.sources.cells import DANGEROUS, guarded
 
 UNITS = {"who": "text", "currency": "currency", "won": "money", "deals": "deals", "rate": "share", "day": "day"}
 MEASURE = Measure("some", "sales", "row", UNITS, "What it says.", "", 1, {}, lambda _facts: None)

@@ -17,7 +17,7 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from plait.report import guarded
+from plait.sources.cells import guarded
 from plait.web.people.models import AuditEntry, User, broken_chain
 from plait.web.people.rights import permit
 from plait.web.rail import Rail
