@@ -1,0 +1,171 @@
+"""Known exports: folders of small files, loaded without a mapping, and beside each what becomes of them.
+
+`known/<system>/first` is loaded first, `known/<system>/later` is the same export made a week later; `first.txt` and
+`later.txt` tell the files as they were recognised, the rows refused and the facts added. After a change on purpose
+write them again with `PLAIT_EXPECTED=1 pytest tests/test_known.py` and read the difference. A further system is a
+further folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from plait import desk
+
+from plait.settings import Settings
+from plait.sources.file import Found
+from plait.sources.folder import recognise
+from plait.sources.form import FileMapping
+from plait.sources.known import known_exports
+from plait.store import FACTS, SAME, Loaded, Store, view_sql
+
+KNOWN = Path(__file__).parent / "known"
+SYSTEMS = sorted(path.name for path in KNOWN.iterdir() if path.is_dir())
+SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "export_samples"
+FIRST, LATER = datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC)
+PLAIN = ("object_id", "quantity", "channel", "campaign", "partner", "product", "owner", "text")
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one load of all systems' files gave: for each system a page, as its lines."""
+
+    pages: Mapping[str, Sequence[str]]
+    added: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loads:
+    """The loads one after the other: the first export, the same again, the one of a week later, that again."""
+
+    first: Told
+    again: Told
+    later: Told
+    later_again: Told
+
+
+@pytest.fixture(scope="module")
+def loads(tmp_path_factory: pytest.TempPathFactory) -> Loads:
+    """Load all systems' files into one home, whose firm is in Berlin and reckons in EUR."""
+    place = tmp_path_factory.mktemp("known")
+    home = place / "home"
+    desk.set_up(home, Settings("Europe/Berlin", "EUR"))
+    first, later = _gathered(place, "first"), _gathered(place, "later")
+    return Loads(
+        _loaded(home, first, FIRST), _loaded(home, first, LATER),
+        _loaded(home, later, LATER), _loaded(home, later, LATER),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("export", ["first", "later"])
+def test_an_export_gives_what_is_written_beside_it(loads: Loads, system: str, export: str) -> None:
+    told: Told = getattr(loads, export)
+    page, expected = told.pages[system], KNOWN / system / f"{export}.txt"
+    if os.environ.get("PLAIT_EXPECTED") and page:
+        expected.write_text("\n".join(page) + "\n", "utf-8")
+    assert page == (expected.read_text("utf-8").splitlines() if expected.exists() else [])
+
+
+def test_loading_an_export_again_adds_nothing(loads: Loads) -> None:
+    assert loads.first.added > 0
+    assert (loads.again.added, loads.later_again.added) == (0, 0)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_shape_of_a_system_has_a_file_here(system: str) -> None:
+    shapes = {file.shape for file in known_exports().files if file.source == system and file.facts}
+    told = [shape for path in sorted(KNOWN.glob(f"{system}/*/*")) if (shape := _recognised(path))]
+    assert sorted(shapes - {shape.shape for shape in told if shape.source == system}) == []
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_sample_is_told_as_one_shape_of_its_system(system: str) -> None:
+    files = sorted((SAMPLES / system).glob("*.csv"))
+    if not files:
+        pytest.skip("no samples of this system are here")
+    told = {path.name: shape.source if (shape := _recognised(path)) else None for path in files}
+    assert {name: source for name, source in told.items() if source != system} == {}
+
+
+def _recognised(path: Path) -> FileMapping | None:
+    plain = FileMapping((), "", ())
+    shapes = [file for file in known_exports().files if file.columns]
+    return recognise(Found(path.name, path, None, plain, "csv", ""), shapes)
+
+
+def _gathered(place: Path, export: str) -> Path:
+    """Put the files of all systems side by side, a folder for each."""
+    folder = place / export
+    for system in SYSTEMS:
+        if (KNOWN / system / export).is_dir():
+            shutil.copytree(KNOWN / system / export, folder / system)
+    return folder
+
+
+def _loaded(home: Path, folder: Path, now: datetime) -> Told:
+    known = {(row["source"], row["id"]) for row in _facts(home)}
+    report = desk.load(home, folder, None, now=now)
+    new = [row for row in _facts(home) if (row["source"], row["id"]) not in known]
+    pages = {system: list(_page(home, system, report, now)) for system in SYSTEMS}
+    for row in new:
+        pages[row["source"]].append(_line(row))
+    return Told(pages, sum(file.added for file in report.files))
+
+
+def _page(home: Path, system: str, report: desk.LoadReport, now: datetime) -> Iterator[str]:
+    """Write what became of one system's files: how each was told, and which rows were refused."""
+    mine = [file for file in report.files if file.file.startswith(f"{system}/")]
+    yield from (f"{_short(file.file)}: {report.recognised[file.file]}, {_counts(file)}" for file in mine)
+    yield from (f"{_short(name)}: not read" for name in report.not_read if name.startswith(f"{system}/"))
+    for file in mine:
+        for row in desk.refused_rows(home, {"file": file.file}).rows if file.refused else []:
+            if row.at == now.replace(tzinfo=None):
+                yield f"refused {_short(file.file)}:{row.line} {row.field} {row.value!r}: {row.rule}"
+
+
+def _counts(file: Loaded) -> str:
+    return f"{file.rows} rows, {file.refused} refused, {file.without_fact} without fact"
+
+
+def _short(name: str) -> str:
+    return name.partition("/")[2]
+
+
+def _line(row: Row) -> str:
+    """Write a fact in one line: when, what, its id, its money, whom it concerns, all else that is known."""
+    said = {f"{name}": value for name, value in json.loads(row["keys"]).items()}
+    said |= {name: _plain(row[name]) for name in PLAIN if row[name] is not None}
+    said |= {f"detail.{name}": value for name, value in _detail(row).items()}
+    money = [f"{_plain(row['amount'])} {row['currency']}"] if row["amount"] is not None else []
+    parts = [str(row["occurred_at"]), row["kind"], row["id"], *money, *(f"{name}={said[name]}" for name in said)]
+    return " | ".join(parts).replace("\n", "\\n")
+
+
+def _plain(value: object) -> str:
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
+
+
+def _detail(row: Row) -> dict[str, str]:
+    return {name: value for name, value in json.loads(row["detail"]).items() if name != SAME}
+
+
+def _facts(home: Path) -> list[dict[str, Any]]:
+    with duckdb.connect() as db:
+        db.execute(view_sql("facts", Store.open(home).snapshot(), FACTS))
+        rows = db.execute("select * exclude (month, recorded_at) from facts order by occurred_at, source, id")
+        names = [column[0] for column in rows.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
