@@ -22,7 +22,6 @@ import duckdb
 import pytest
 
 from plait import desk
-
 from plait.settings import Settings
 from plait.sources.file import Found
 from plait.sources.folder import recognise
@@ -110,6 +109,7 @@ def _recognised(path: Path) -> FileMapping | None:
 def _gathered(place: Path, export: str) -> Path:
     """Put the files of all systems side by side, a folder for each."""
     folder = place / export
+    folder.mkdir()
     for system in SYSTEMS:
         if (KNOWN / system / export).is_dir():
             shutil.copytree(KNOWN / system / export, folder / system)
