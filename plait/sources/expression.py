@@ -9,13 +9,15 @@ escaped literal.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from plait.duck import identifier, literal, literals
-from plait.facts import CURRENCIES, KINDS, RULES, FactRule
+from plait.facts import KINDS, RULES, FactRule
+from plait.sources import number as written
 from plait.sources import rules
+from plait.sources.cells import unguarded_sql
 from plait.sources.form import (
     NUMBERS,
     REQUIRED,
@@ -28,6 +30,7 @@ from plait.sources.form import (
     Template,
     Value,
 )
+from plait.sources.number import BLANKS
 
 _TYPED = {
     "occurred_at": "timestamp", "recorded_at": "timestamp", "amount": "decimal(18, 4)", "quantity": "decimal(20, 10)",
@@ -39,8 +42,8 @@ _STAGED = (
 )
 FACT_COLUMNS = {name: _TYPED.get(name, "varchar") for name in _STAGED.split()}
 EPOCHS = {"unix": 1_000_000, "unix_ms": 1_000}  # formats of times that count from 1970, in microseconds
-_BLANKS = "' \t\r\n' || chr(160)"
-_DAY, _CLOCK = r"\d{4}-\d\d-\d\d", r"[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?"
+ISO = "iso"  # the format of times that state none, for lists that go on with others
+_DAY, _CLOCK = r"\d{4}-\d\d-\d\d", r"[T ]\d{1,2}:\d\d(?::\d\d(?:[.,]\d{1,9})?)?"
 _NAIVE = f"{_DAY}(?:{_CLOCK})?"
 _OFFSET = f"{_DAY}{_CLOCK} ?(?:[Zz]|UTC|[+-]\\d\\d(?::?\\d\\d)?)"
 _READ_WITH_MAPPING = ("source name", "unknown key")  # rules that a whole mapping keeps or breaks, not a row
@@ -55,6 +58,10 @@ class Check:
     next_step: str
     broken: str
     value: str
+
+
+Promised = Callable[[Mapping[str, str], Callable[[str], str]], list[Check]]
+"""Makes checks from the names of a file's cells and from the way to compute an expression once."""
 
 
 @dataclass(slots=True)
@@ -84,10 +91,22 @@ class Query:
 
 
 def compile_file(
-    mapping: FileMapping, base: str, columns: Sequence[str], *, file: str, recorded_at: datetime, exponents: bool
+    mapping: FileMapping,
+    base: str,
+    columns: Sequence[str],
+    *,
+    file: str,
+    recorded_at: datetime,
+    exponents: bool,
+    promised: Promised | None = None,
 ) -> Query:
-    """Compile a `[[file]]` over the query of a table, whose columns `x0`, `x1` ... are `columns`."""
-    return _Compiler(mapping, columns, recorded_at, exponents=exponents).query(base, file)
+    """Compile a `[[file]]` over the query of a table, whose columns `x0`, `x1` ... are `columns`.
+
+    `promised` gives the rules of a contract, by which rows are judged before those of their facts.
+    """
+    compiler = _Compiler(mapping, columns, recorded_at, exponents=exponents)
+    compiler.checks += promised(compiler.cells, compiler.parsed.add) if promised else []
+    return compiler.query(base, file)
 
 
 def lookup_table(lookups: Sequence[Lookup], lookup: Lookup) -> str:
@@ -112,7 +131,7 @@ class _Compiler:
         facts = [self.fact(fact) for fact in self.mapping.facts]
         shaped = Check("", rules.NOT_SHAPED, rules.SHAPE_IT, "not shaped", "null")
         self.checks.insert(0, shaped)
-        cells = "".join(f", {self.cell(f'x{n}')} as {name}" for n, name in enumerate(self.stated))
+        cells = "".join(f", {self.cell(self.raw(n))} as {name}" for n, name in enumerate(self.stated))
         joins = "".join(
             f" left join {lookup_table(self.mapping.lookups(), lookup)} as {alias} on {alias}.key = {key}"
             for (lookup, key), alias in self.joined.items()
@@ -130,18 +149,21 @@ parsed as (select *{self.parsed.select()} from texts),
 typed as (select *{self.typed.select()} from parsed),
 judged as (select *, case {broken} end as broken from typed)"""
         active = [fact["active"] for fact in facts]
-        return Query(parts, tuple(self.checks), _select_facts(facts, file), " or ".join(active))
+        return Query(parts, tuple(self.checks), _select_facts(facts, file), " or ".join(active) or "false")
+
+    def raw(self, n: int) -> str:
+        return unguarded_sql(f"x{n}") if self.mapping.guarded else f"x{n}"
 
     def cell(self, raw: str) -> str:
         """Make blank cells null; nearly every cell begins with a printable character, which is quick to see."""
-        known = f"case when {raw} >= '!' and {raw} < '~' then {raw} when trim({raw}, {_BLANKS}) <> '' then {raw} end"
+        known = f"case when {raw} >= '!' and {raw} < '~' then {raw} when trim({raw}, {BLANKS}) <> '' then {raw} end"
         if not self.mapping.nulls:
             return known
-        return f"case when trim({raw}, {_BLANKS}) in ({literals(self.mapping.nulls)}) then null else {known} end"
+        return f"case when trim({raw}, {BLANKS}) in ({literals(self.mapping.nulls)}) then null else {known} end"
 
     def let(self, n: int, name: str, value: Value) -> str:
         """Compile a value that stands beside the columns: a layer of its own, so that later ones can use it."""
-        made = self.template(value.template)
+        made = self.part_of(value)
         if value.map:
             made = _mapped(made, value.map)
         below, join = "cells" if n == 0 else f"let{n - 1}", ""
@@ -158,7 +180,7 @@ judged as (select *, case {broken} end as broken from typed)"""
     def fact(self, fact: FactMapping) -> dict[str, str]:
         """Compile a fact: the SQL of each of its columns over `judged`; its rules go to `checks`."""
         active = self.typed.add(" and ".join(map(self.condition, fact.when)) or "true")
-        texts = {name: self.text(value, name, active) for name, value in fact.fields.items()}
+        texts = {name: self.known(value, self.text(value, name, active)) for name, value in fact.fields.items()}
         columns: dict[str, str] = dict.fromkeys(FACT_COLUMNS, "null") | texts
         columns |= {"source": literal(self.mapping.source), "recorded_at": self.recorded_at, "active": active}
         columns["occurred_at"] = self.time(fact.fields["occurred_at"], texts["occurred_at"], active)
@@ -203,6 +225,8 @@ judged as (select *, case {broken} end as broken from typed)"""
         cell = self.cells[condition.column]
         if condition.present is not None:
             return f"{cell} is not null" if condition.present else f"{cell} is null"
+        if condition.above is not None or condition.below is not None:
+            return written.compared(cell, self.mapping.decimal, above=condition.above, below=condition.below)
         if condition.negated:
             return f"coalesce({cell} not in ({literals(condition.values)}), true)" if condition.values else "true"
         return f"coalesce({cell} in ({literals(condition.values)}), false)" if condition.values else "false"
@@ -212,14 +236,21 @@ judged as (select *, case {broken} end as broken from typed)"""
     def template(self, template: Template) -> str:
         return " || ".join(self.part(one) for one in template)
 
+    def part_of(self, value: Value) -> str:
+        made = self.template(value.template)
+        if value.split is None:
+            return made
+        mark, number = value.split
+        return f"nullif(trim(split_part({made}, {literal(mark)}, {number}), {BLANKS}), '')"
+
     def part(self, part: Column | str) -> str:
         if part == ROW:
             return "lpad(line::varchar, 9, '0')"
         return self.cells[part.name] if isinstance(part, Column) else literal(part)
 
     def text(self, value: Value, name: str, active: str) -> str:
-        """Compile a value up to its text: template, map, lookup, else."""
-        made = self.template(value.template)
+        """Compile a value up to its text: template, split, map, lookup, else."""
+        made = self.part_of(value)
         mapped = made
         if value.map:
             mapped = _mapped(made, value.map)
@@ -273,7 +304,7 @@ judged as (select *, case {broken} end as broken from typed)"""
     def time(self, value: Value, text: str, active: str) -> str:
         """Compile a time to naive UTC; what is not a time, has no zone, or falls into a skipped hour is refused."""
         zone = value.timezone or self.mapping.timezone
-        local, instant = _with_formats(value.formats, text) if value.formats else _iso(text)
+        local, instant = _with_formats(value.formats, text) if value.formats else iso(text)
         naive, aware = self.parsed.add(local), self.parsed.add(instant)
         self.check(active, "occurred_at", rules.NOT_A_TIME, _time_help(value), value=text,
                    broken=f"{text} is not null and {naive} is null and {aware} is null")  # fmt: skip
@@ -292,38 +323,60 @@ judged as (select *, case {broken} end as broken from typed)"""
 
     def number(self, value: Value, name: str, text: str, currency: str, active: str) -> str:
         """Compile a number to its decimal type; what is not one, or too large for it, is refused."""
-        mark = value.decimal or self.mapping.decimal
-        plain, shape = f"trim({text}, {_BLANKS})", _number_shape(mark)
-        cleaned = (
-            f"replace({plain}, ',', '')"
-            if mark == "."
-            else f"replace(regexp_replace({plain}, '[.\\s\\x{{a0}}\\x{{202f}}]', '', 'g'), ',', '.')"
-        )
-        if self.exponents:
-            shape = f"{shape}|[+-]?\\d+(?:\\.\\d+)?[eE][+-]?\\d+"
-            cleaned = f"case when contains(lower({plain}), 'e') then {plain} else {cleaned} end"
-        kind = FACT_COLUMNS[name]
-        cast = f"try_cast({cleaned} as {kind})"
-        if value.unit != "major":
-            one = _minor_unit(currency) if value.unit == "minor" else "0.000001"
-            cast = f"try_cast({cast} * {one} as {kind})"
-        layer = self.typed if value.unit == "minor" else self.parsed  # the currency of minor units stands in `parsed`
-        number = layer.add(f"case when regexp_full_match({plain}, {literal(shape)}) then {cast} end")
-        whole, places = (int(n) for n in kind[8:-1].split(","))
-        step = rules.WRITE_NUMBER.format(digits=whole - places, mark=mark)
-        self.check(
-            active, name, rules.NOT_A_NUMBER, step, broken=f"{text} is not null and {number} is null", value=text
-        )
+        mark, kind = value.decimal or self.mapping.decimal, FACT_COLUMNS[name]
+        is_number, cast = written.number(text, mark, kind, exponents=self.exponents)
+        above = value.unit == "minor" or value.reckons()  # they read what stands in `parsed`: currency, other numbers
+        layer = self.typed if above else self.parsed
+        others: list[str] = []
+        if value.reckons():
+            cast, others = self.reckoned(value, cast, mark, currency, active)
+        elif value.unit != "major":
+            one = f"{written.minor_unit(currency)} * 0.0001" if value.unit == "minor" else "0.000001"
+            cast = f"try_cast({cast} * cast({one} as decimal(7, 6)) as {kind})"
+        number = layer.add(f"case when {is_number} then {cast} end")
+        whole = "".join(f" and {other} is not null" for other in others)
+        self.check(active, name, rules.NOT_A_NUMBER, _number_help(kind, mark),
+                   broken=f"{text} is not null and {number} is null{whole}", value=text)  # fmt: skip
         return number
+
+    def reckoned(self, value: Value, cast: str, mark: str, currency: str, active: str) -> tuple[str, list[str]]:
+        """Compile an amount that is reckoned from several numbers, given beside; one that is none refuses the row."""
+        kinds = {"less": FACT_COLUMNS["amount"], "times": written.FACTOR, "per": written.FACTOR}
+        parts: dict[str, list[str]] = {}
+        for name, kind in kinds.items():
+            parts[name] = []
+            for template in getattr(value, name):
+                text = self.texts.add(self.template(template))
+                is_number, read = written.number(text, mark, kind, exponents=self.exponents)
+                part = self.parsed.add(f"case when {is_number} then {read} end")
+                self.check(active, "amount", rules.NOT_A_NUMBER, _number_help(kind, mark),
+                           broken=f"{text} is not null and {part} is null", value=text)  # fmt: skip
+                parts[name].append(part)
+        units = {"major": ("1", 1), "minor": (written.minor_unit(currency), 10_000), "micro": ("1", 1_000_000)}
+        made = written.reckoned(cast, kinds["less"], **parts, unit=units[value.unit])
+        return made, [part for group in parts.values() for part in group]
+
+    def known(self, value: Value, text: str) -> str:
+        """Give the text of a number; where one that it is reckoned with is unknown, so is it."""
+        others = [self.template(template) for template in (*value.less, *value.times, *value.per)]
+        known = " and ".join(f"({other}) is not null" for other in others)
+        return self.texts.add(f"case when {known} then {text} end") if others else text
+
+
+def _number_help(kind: str, mark: str) -> str:
+    whole, places = (int(n) for n in kind[8:-1].split(","))
+    if mark == written.EITHER:
+        return rules.WRITE_PLAINLY.format(digits=whole - places)
+    return rules.WRITE_NUMBER.format(digits=whole - places, mark=mark)
 
 
 def _normalised(name: str, sql: str) -> str:
     """Write e-mail addresses, domains and currencies one way."""
     if name == "keys.email":
-        return f"nullif(lower(trim({sql}, {_BLANKS})), '')"
+        return f"nullif(lower(trim({sql}, {BLANKS})), '')"
     if name == "keys.domain":
         address = r"^(?:[a-z][a-z0-9+.-]*:)?(?://)?(?:[^/@?#]*@)?(?:www\.)?([^/:?#\s]+)"
-        return f"nullif(rtrim(regexp_extract(lower(trim({sql}, {_BLANKS})), {literal(address)}, 1), '.'), '')"
+        return f"nullif(rtrim(regexp_extract(lower(trim({sql}, {BLANKS})), {literal(address)}, 1), '.'), '')"
     return f"upper(trim({sql}))" if name == "currency" else sql
 
 
@@ -337,38 +390,44 @@ def _above(mapping: FileMapping) -> str:
     return f"let{len(mapping.let) - 1}" if mapping.let else "cells"
 
 
-def _iso(text: str) -> tuple[str, str]:
+def iso(text: str) -> tuple[str, str]:
+    """Give the SQL of a time as ISO 8601 writes it: without a zone as it is said, with one in UTC; null where none."""
     trimmed = f"trim({text})"
     local = f"try_cast(replace({trimmed}, ',', '.') as timestamp)"
     naive = f"case when regexp_full_match({trimmed}, {literal(_NAIVE)}) then {local} end"
     # The engine wants seconds, +02:00 with its colon, and no blank before it.
     written = f"replace(replace(upper({trimmed}), 'UTC', 'Z'), ',', '.')"
-    written = f"regexp_replace({written}, '([T ]\\d\\d:\\d\\d)( ?[Z+-])', '\\1:00\\2')"
+    written = f"regexp_replace({written}, '([T ]\\d{{1,2}}:\\d\\d)( ?[Z+-])', '\\1:00\\2')"
     written = f"regexp_replace({written}, ' ?(Z|[+-]\\d\\d):?(\\d\\d)?$', '\\1:\\2')"
     instant = f"timezone('UTC', try_cast(rtrim({written}, ':') as timestamptz))"
     return naive, f"case when regexp_full_match({trimmed}, {literal(_OFFSET)}) then {instant} end"
 
 
 def has_zone(time_format: str) -> bool:
-    """Tell whether a strptime format reads a zone."""
-    return time_format in EPOCHS or any(mark in time_format.replace("%%", "") for mark in ("%z", "%Z"))
+    """Tell whether a format reads a zone."""
+    return time_format in (*EPOCHS, ISO) or any(mark in time_format.replace("%%", "") for mark in ("%z", "%Z"))
 
 
 def _with_formats(formats: Sequence[str], text: str) -> tuple[str, str]:
-    def tried(chosen: list[str], wrap: str) -> str:
-        reads = [
-            _since_epoch(text, EPOCHS[f]) if f in EPOCHS else wrap.format(f"try_strptime(trim({text}), {literal(f)})")
-            for f in chosen
-        ]
-        return f"coalesce({', '.join(reads)})" if reads else "null::timestamp"
-
-    aware = [f for f in formats if has_zone(f)]
-    return tried([f for f in formats if f not in aware], "{}"), tried(aware, "timezone('UTC', {})")
+    naive, aware = [], []
+    for form in formats:
+        if form == ISO:
+            local, instant = iso(text)
+            naive.append(local)
+            aware.append(instant)
+        elif form in EPOCHS:
+            aware.append(_since_epoch(text, EPOCHS[form]))
+        elif has_zone(form):
+            aware.append(f"timezone('UTC', try_strptime(trim({text}), {literal(form)}))")
+        else:
+            naive.append(f"try_strptime(trim({text}), {literal(form)})")
+    local, instant = (f"coalesce({', '.join(reads)})" if reads else "null::timestamp" for reads in (naive, aware))
+    return local, instant
 
 
 def _since_epoch(text: str, microseconds: int) -> str:
     """Read a count of seconds or milliseconds since 1970; what lies beyond the year 9999 is none."""
-    number = f"try_cast(trim({text}) as decimal(18, 6))"
+    number = f"try_cast(trim({text}) as decimal(24, 6))"
     return (
         f"case when {number} between 0 and {253402300799 * 1_000_000 // microseconds} "
         f"then make_timestamp(({number} * {microseconds})::bigint) end"
@@ -381,23 +440,11 @@ def _time_help(value: Value) -> str:
     return rules.WRITE_TIME
 
 
-def _number_shape(mark: str) -> str:
-    blanks = (r"\.", " ", r"\x{a0}", r"\x{202f}") if mark == "," else (",",)
-    point = r"\." if mark == "." else ","
-    grouped = "|".join(rf"\d{{1,3}}(?:{blank}\d{{3}})+" for blank in blanks)
-    return rf"[+-]?(?:(?:\d+|{grouped})(?:{point}\d*)?|{point}\d+)"
-
-
-def _minor_unit(currency: str) -> str:
-    cases = " ".join(
-        f"when {currency} in ({literals([c for c, d in CURRENCIES.items() if d == digits])}) then {unit}"
-        for digits, unit in ((0, "1.0000"), (3, "0.0010"), (4, "0.0001"))
-    )
-    return f"cast(case {cases} else 0.0100 end as decimal(5, 4))"
-
-
 def _select_facts(facts: Sequence[Mapping[str, str]], file: str) -> str:
     """Write the facts of the rows that break no rule: a row once for each of its facts."""
+    if not facts:  # others look values up in its rows, which are read all the same to be counted
+        none = ", ".join(f"null::{kind} as {name}" for name, kind in FACT_COLUMNS.items())
+        return f"select {none} from judged where broken < 0"
     columns = []
     for name, kind in FACT_COLUMNS.items():
         made = [literal(file) if name == "file" else "line" if name == "line" else fact[name] for fact in facts]

@@ -49,7 +49,8 @@ class Lookup:
     """A value found in another file of the folder: where column `key` has our value, take column `value`.
 
     The file is named, or it is every file of the load that was recognised as `shape`; without one nothing is found.
-    `first` takes the first of several values that stand for one key, which are refused otherwise.
+    Of several values that stand for one key, which are refused otherwise, `first` takes the first and `latest` the one
+    of the row whose column of that name is greatest.
     """
 
     file: str
@@ -57,16 +58,26 @@ class Lookup:
     value: str
     shape: str = ""
     first: bool = False
+    latest: str = ""
 
     @property
     def name(self) -> str:
         """Name the file, or the shape, for people."""
         return self.file or self.shape
 
+    def columns(self) -> list[str]:
+        """Give the names of the columns it reads there."""
+        return [self.key, self.value, *([self.latest] if self.latest else [])]
+
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """How one field of a fact is made from a row: `source`, then `map`, then `lookup`, then `otherwise`."""
+    """How one field of a fact is made from a row: `template`, then `split`, `map`, `lookup`, `otherwise`.
+
+    `split` parts a text that holds several and takes one, counted from 1, or from the end by a number below 0.
+
+    Of an amount, what `less` says is taken off, then it is multiplied by all of `times` and divided by all of `per`.
+    """
 
     template: Template
     map: tuple[tuple[str, str], ...] = ()
@@ -77,21 +88,35 @@ class Value:
     timezone: str | None = None
     unit: str = "major"
     decimal: str | None = None
+    less: tuple[Template, ...] = ()
+    times: tuple[Template, ...] = ()
+    per: tuple[Template, ...] = ()
+    split: tuple[str, int] | None = None
+
+    def reckons(self) -> bool:
+        """Tell whether it is reckoned from several numbers."""
+        return bool(self.less or self.times or self.per)
 
     def columns(self) -> list[str]:
         """Give the names of the columns it reads."""
-        parts = (*self.template, *(self.otherwise or ()))
+        reckoned = (part for template in (*self.less, *self.times, *self.per) for part in template)
+        parts = (*self.template, *(self.otherwise or ()), *reckoned)
         return [part.name for part in parts if isinstance(part, Column) and part != ROW]
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A test of one column: it has one of `values`, or none of them (`negated`), or is filled in (`present`)."""
+    """A test of one column: it has one of `values`, or none of them (`negated`), or is filled in (`present`).
+
+    Or it is a number greater than `above`, or smaller than `below`.
+    """
 
     column: str
     values: tuple[str, ...] = ()
     negated: bool = False
     present: bool | None = None
+    above: Decimal | None = None
+    below: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +164,7 @@ class FileMapping:
     comment: str | None = None
     let: tuple[tuple[str, Value], ...] = ()
     about: str = ""
+    guarded: bool = False
 
     def lookups(self) -> list[Lookup]:
         """Give the distinct lookups of its facts."""

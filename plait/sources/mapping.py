@@ -35,6 +35,7 @@ from plait.sources.form import (
     Template,
     Value,
 )
+from plait.sources.number import MARKS
 from plait.store import SAME
 
 __all__ = ["BadMapping", "Control", "Mapping", "read_mapping"]
@@ -45,11 +46,12 @@ OPTIONAL = ("object_id", *NUMBERS, "currency", "channel", "campaign", "partner",
 _CONTEXT = ("source", "timezone", "currency")
 _FILE = (
     *_CONTEXT, "shape", "about", "columns", "pattern", "format", "encoding", "delimiter", "decimal", "sheet", "skip",
-    "comment", "member", "nulls", "let", "fact",
+    "comment", "guarded", "member", "nulls", "let", "fact",
 )  # fmt: skip
 _FACT = (*REQUIRED, *OPTIONAL, "keys", "detail", "same", "when")
 _CONTROL = ("source", "kind", "before", "facts", "amount", "currency")
-_VALUE = ("from", "map", "only", "lookup", "else")
+_VALUE = ("from", "split", "part", "map", "only", "lookup", "else")
+_RECKONED = ("less", "times", "per")
 _TOP = Said("top level")
 _TEMPLATE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
@@ -120,11 +122,11 @@ class _Reader:
         return FileMapping(
             patterns=patterns, source=source, timezone=timezone, currency=currency, skip=skip,
             format=self.choice(table, "format", FORMATS, where), encoding=self.encoding(table, where),
-            delimiter=self.delimiter(table, where), decimal=self.choice(table, "decimal", (".", ","), where) or ".",
+            delimiter=self.delimiter(table, where), decimal=self.choice(table, "decimal", MARKS, where) or ".",
             sheet=self.text(table, "sheet", where), member=self.text(table, "member", where),
             nulls=self.texts(table, "nulls", where), shape=shape, columns=columns,
             comment=self.text(table, "comment", where), about=self.text(table, "about", where) or "",
-            let=self.lets(table, where),
+            let=self.lets(table, where), guarded=self.flag(table, "guarded", where),
             facts=tuple(
                 self.fact(item, Said("{where}, fact {n}", where=where, n=n)) for n, item in enumerate(facts, 1)
             ),
@@ -227,7 +229,8 @@ class _Reader:
             return Value(())
         timed, counted = field == "occurred_at", field in NUMBERS
         allowed = [*_VALUE, *(("format", "timezone") if timed else ()), *(("decimal",) if counted else ())]
-        self.known(given, (*allowed, "unit") if field == "amount" else allowed, where)
+        self.known(given, (*allowed, "unit", *_RECKONED) if field == "amount" else allowed, where)
+        reckoned = {name: tuple(self.template(t, where) for t in self.texts(given, name, where)) for name in _RECKONED}
         otherwise = self.text(given, "else", where)
         value = Value(
             template=self.template(self.text(given, "from", where) or "", where), map=self.replacements(given, where),
@@ -235,11 +238,20 @@ class _Reader:
             otherwise=None if otherwise is None else self.template(otherwise, where),
             formats=self.texts(given, "format", where), timezone=self.timezone(given, where),
             unit=self.choice(given, "unit", UNITS, where) or "major",
-            decimal=self.choice(given, "decimal", (".", ","), where),
+            decimal=self.choice(given, "decimal", MARKS, where), split=self.split(given, where), **reckoned,
         )  # fmt: skip
         if value.only and not (value.map or value.lookup):
             self.wrong(where, "only = true needs a map or a lookup that says what is allowed")
         return value
+
+    def split(self, table: Dict[str, object], where: str) -> tuple[str, int] | None:
+        mark, part = self.text(table, "split", where), table.get("part", 0)
+        if mark is None and "part" not in table:
+            return None
+        if not mark or not isinstance(part, int) or isinstance(part, bool) or part == 0:
+            self.wrong(where, "split is the text between parts, and part the number of one: 1, 2, or -1 for the last")
+            return None
+        return mark, part
 
     def template(self, text: str, where: str) -> Template:
         parts: list[Column | str] = []
@@ -283,9 +295,19 @@ class _Reader:
                 )
             )  # fmt: skip
             return []
-        self.known(test, ("not", "present"), where)
+        self.known(test, ("not", "present", "above", "below"), where)
+        above, below = self.bound(test, "above", where), self.bound(test, "below", where)
+        bounds = [] if above is None and below is None else [Condition(column, above=above, below=below)]
         found = [Condition(column, self.texts(test, "not", where), negated=True)] if "not" in test else []
-        return [*found, Condition(column, present=self.flag(test, "present", where))] if "present" in test else found
+        found += [Condition(column, present=self.flag(test, "present", where))] if "present" in test else []
+        return found + bounds
+
+    def bound(self, table: Dict[str, object], name: str, where: str) -> Decimal | None:
+        given = table.get(name)
+        if given is None or (isinstance(given, int | Decimal) and not isinstance(given, bool)):
+            return None if given is None else Decimal(given)
+        self.wrong(where, "{name} is a number, not {given}", name=name, given=repr(given))
+        return None
 
     def lookup(self, given: object, where: str) -> Lookup | None:
         if given is None:
@@ -294,7 +316,7 @@ class _Reader:
             self.wrong(where, "lookup is a table with file, key and value, not {given}", given=repr(given))
             return None
         there = _part(where, "lookup")
-        self.known(given, ("file", "shape", "key", "value", "first"), there)
+        self.known(given, ("file", "shape", "key", "value", "first", "latest"), there)
         named = "shape" if "shape" in given else "file"
         names = {name: self.text(given, name, there) or "" for name in (named, "key", "value")}
         if missing := [name for name, text in names.items() if not text]:
@@ -307,6 +329,7 @@ class _Reader:
             names["value"],
             names.get("shape", ""),
             self.flag(given, "first", there),
+            self.text(given, "latest", there) or "",
         )
 
     def needs(self, kind: str, fields: Dict[str, Value], where: str) -> None:

@@ -35,6 +35,7 @@ SKIPPED = "skipped by the clock change"
 CORRECT_ZONE = "correct it, or the timezone: in {zone} clocks were put forward over this time"
 
 NOT_A_NUMBER = "not a number"
+WRITE_PLAINLY = "write at most {digits} digits, then at most two decimals; state `decimal` where 1,234 is meant as 1234"
 WRITE_NUMBER = "write at most {digits} digits before the decimal mark {mark!r}, or state `decimal` in the mapping"
 
 ONE_MORE = "{rule} (and {more} more rule)"
@@ -66,12 +67,39 @@ SEND_OBJECT = "send each event as a JSON object"
 UNREADABLE = "an event that cannot be read"
 TELL_US = "report it: what a collector wrote it must be able to read"
 
+CONTRACT_EMPTY = "contract: {column} is empty"
+CONTRACT_TYPES = {
+    "number": "contract: {column} is no number",
+    "integer": "contract: {column} is no whole number",
+    "date": "contract: {column} is no day",
+    "timestamp": "contract: {column} is no instant",
+    "time": "contract: {column} is no time of day",
+    "boolean": "contract: {column} is neither yes nor no",
+}
+CONTRACT_ZONE = "contract: {column} names no time zone"
+CONTRACT_BELOW = "contract: {column} is below {least}"
+CONTRACT_NOT_ABOVE = "contract: {column} is not above {least}"
+CONTRACT_ABOVE = "contract: {column} is above {most}"
+CONTRACT_NOT_BELOW = "contract: {column} is not below {most}"
+CONTRACT_MULTIPLE = "contract: {column} is no multiple of {unit}"
+CONTRACT_SHORT = "contract: {column} has fewer than {least} letters"
+CONTRACT_LONG = "contract: {column} has more than {most} letters"
+CONTRACT_PATTERN = "contract: {column} does not fit {pattern}"
+CONTRACT_WRITTEN = "contract: {column} is not written as {form}"
+CONTRACT_ALLOWED = "contract: {column} is none of the allowed values"
+CONTRACT_BARRED = "contract: {column} stands for nothing"
+CONTRACT_TWICE = "contract: {column} is there twice"
+MEND = "correct it in the system it comes from and export it again, or agree on another contract"
+MEND_ALLOWED = "allowed: {allowed}; correct it, or agree on another contract"
+MEND_TWICE = "keep one of the rows, or give each a value of its own"
+
 _OWN = tuple(text for name, text in list(globals().items()) if name.isupper() and isinstance(text, str))
 
 
 def patterns() -> Iterator[str]:
     """Give every text that a refused row can be stored with, as it is written before it is filled in."""
     yield from _OWN
+    yield from CONTRACT_TYPES.values()
     for rule in RULES:
         yield rule.name
         yield rule.next_step

@@ -22,7 +22,7 @@ import duckdb
 from plait.duck import literal
 from plait.failure import Said
 from plait.sources.delimited import RowsLost
-from plait.sources.expression import EPOCHS, Query, compile_file, lookup_table
+from plait.sources.expression import EPOCHS, ISO, Query, compile_file, lookup_table
 from plait.sources.file import (
     Found,
     Plain,
@@ -182,7 +182,7 @@ def _code() -> str:
 
 def _check_formats(mapping: FileMapping, name: str) -> None:
     formats = {f for fact in mapping.facts for value in fact.values() for f in value.formats}
-    for time_format in formats - set(EPOCHS):
+    for time_format in formats - {*EPOCHS, ISO}:
         try:
             duckdb.execute("select try_strptime('', ?)", [time_format])
         except duckdb.Error as error:
@@ -307,7 +307,7 @@ class _Part:
         engine.unregister("raw")
         future = [n for n, check in enumerate(query.checks) if check.rule == FUTURE]
         counted = engine.execute(
-            f"select count(*), count(broken), count(*) filter (broken in ({', '.join(map(str, future))})) from rest"
+            f"select count(*), count(broken), count(*) filter (list_contains({future}, broken)) from rest"
         ).fetchall()[0]
         self.made.without_fact, self.made.future = counted[0] - counted[1], counted[2]
         if again.rows != rows or with_fact + counted[0] != rows:
@@ -328,11 +328,14 @@ class _Part:
         lookups = list(self.job.lookups)
         for lookup in lookups:
             name = lookup_table(lookups, lookup)
-            engine.execute("create or replace temp table said (file integer, line bigint, key varchar, value varchar)")
+            engine.execute(
+                "create or replace temp table said "
+                "(file integer, line bigint, key varchar, value varchar, since varchar)"
+            )
             for number, found in enumerate(self.job.lookups[lookup]):
                 plain = prepare(found, self.work)
                 try:
-                    table = open_table(found, plain, found.mapping.columns or [lookup.key, lookup.value])
+                    table = open_table(found, plain, found.mapping.columns or lookup.columns())
                     _read_lookup(engine, lookup, table, number)
                 finally:
                     remove_copy(plain)
@@ -341,14 +344,15 @@ class _Part:
 
 def _read_lookup(engine: duckdb.DuckDBPyConnection, lookup: Lookup, table: Table, number: int) -> None:
     """Add to `said` what one file says; a file of the shape without the column says nothing."""
-    columns = [lookup.key, lookup.value]
-    if not all(table.has(name) for name in columns):
+    if not (table.has(lookup.key) and table.has(lookup.value)):
         return
+    columns = [name for name in lookup.columns() if table.has(name)]
+    since = "x2" if lookup.latest in columns else "''"
     broken: list[int] = []
     tally = Tally(lambda rows: broken.extend(row.line for row in rows), lambda _done: None)
     engine.register("raw", table.batches(columns, whole=False, tally=tally))
     engine.execute(
-        f"""insert into said select {number}, line, x0, nullif(trim(x1), '')
+        f"""insert into said select {number}, line, x0, nullif(trim(x1), ''), {since}
         from ({table.query(columns, whole=False)}) where trim(x0) <> ''"""
     )
     engine.unregister("raw")
@@ -361,10 +365,10 @@ def _read_lookup(engine: duckdb.DuckDBPyConnection, lookup: Lookup, table: Table
 
 def _keep_lookup(engine: duckdb.DuckDBPyConnection, name: str, lookup: Lookup) -> None:
     """Make the table of a lookup: each key once."""
-    if lookup.first:
+    if lookup.first or lookup.latest:
+        one = "arg_max(value, (coalesce(since, ''), file, line))" if lookup.latest else "arg_min(value, (file, line))"
         engine.execute(
-            f"""create table {name} as select key, arg_min(value, (file, line)) as value from said
-            where value is not null group by key"""
+            f"create table {name} as select key, {one} as value from said where value is not null group by key"
         )
         return
     engine.execute(f"create table {name} as select distinct key, value from said")

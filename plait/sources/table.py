@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, Protocol
@@ -98,6 +98,16 @@ def _lacks(name: str, has: Sequence[str]) -> Said:
     )
 
 
+def _told_apart(names: Sequence[str], read: Collection[str]) -> tuple[str, ...]:
+    """Tell columns of one name apart where nobody reads them: some tools export one twice, and rows are kept."""
+    seen: Counter[str] = Counter()
+    apart = []
+    for name in names:
+        seen[name] += 1
+        apart.append(f"{name} ({seen[name]})" if seen[name] > 1 and name not in read else name)
+    return tuple(apart)
+
+
 def _schema(fields: Sequence[tuple[str, pa.DataType]]) -> pa.Schema:
     return pa.schema([pa.field("line", pa.int64()), *(pa.field(name, kind) for name, kind in fields)])
 
@@ -128,6 +138,8 @@ class Delimited:
         )
         if header is None:
             raise UnreadableFile(found.name, "has no header: not one line is filled after those to be skipped")
+        if found.mapping.columns:
+            header = replace(header, names=_told_apart(header.names, {*found.mapping.named(), *needed}))
         return cls(found.name, plain.path, header)
 
     def check(self, needed: Sequence[str]) -> None:
