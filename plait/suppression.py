@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 FOLDER, KEY, LIST = "suppression", "key", "list.json"
 FACT = "fact"  # under this name stand facts that no key of an erased person tells: what was done at a shared browser
-REPLACED = "replaced"  # and under this the sources of which an id held a personal value
 BLOCK = 64  # bytes, of SHA-256
 SHORTEST = 6  # signs: a shorter value is looked for only where a column says that it holds an id
 
@@ -86,12 +85,12 @@ class Suppression:
 
     def holds(self, name: str, value: str) -> bool:
         """Tell whether a key is on the list."""
-        some = self.hashes.get(name)
+        some = self.hashes.get(name, frozenset())
         return bool(some) and digest(self.secret, value) in some
 
     def concerns(self, keys: Mapping[str, str]) -> bool:
         """Tell whether a fact with these keys concerns an erased person."""
-        return any(self.holds(name, value) for name, value in keys.items() if name not in (FACT, REPLACED))
+        return any(self.holds(name, value) for name, value in keys.items() if name != FACT)
 
     def is_told_in(self, text: str) -> bool:
         """Tell whether a text, or any cell of a JSON row, holds a value that is on the list."""
@@ -107,7 +106,7 @@ class Suppression:
 
     @cached_property
     def _values(self) -> frozenset[str]:
-        return frozenset().union(*(some for name, some in self.hashes.items() if name not in (FACT, REPLACED)))
+        return frozenset().union(*(some for name, some in self.hashes.items() if name != FACT))
 
     @cached_property
     def _seen(self) -> dict[str, bool]:
@@ -129,7 +128,7 @@ def read(home: Path) -> Suppression:
 def suppress(home: Path, keys: Iterable[tuple[str, str]], *, now: datetime) -> None:
     """Put keys on the list; those that are there stay as they are. Under `FACT` a value is `fact_value`."""
     secret = secret_of(home)
-    new = [(name, digest(secret, value) if name != REPLACED else value) for name, value in keys]
+    new = [(name, digest(secret, value)) for name, value in keys]
     with locked(home / "locks" / ".suppression"):
         told = _told(home)
         for name, hashed in new:
@@ -236,15 +235,14 @@ def spare(db: duckdb.DuckDBPyConnection, held: Suppression, facts: str, *, any_s
     Makes the table `erased_lines` of the lines that gave nothing else. Needs the view `stored` where `any_stored`.
     """
     db.execute("create or replace temp table erased_lines (source varchar, file varchar, line bigint)")
-    if not held:
+    if not held.secret:
         return facts
     set_secret(db, held.secret)
-    concerned = _concerned(db, held, facts)
-    by_id = bool(held.hashes.get(FACT))
-    replaced = any_stored and bool(held.hashes.get(REPLACED))
-    if not (concerned or by_id or replaced):
+    concerned, listed = _concerned(db, held, facts), held.hashes.get(FACT, frozenset())
+    known = _known_ids(db) if any_stored else False
+    if not (concerned or listed or known):
         return facts
-    _view_judged(db, facts, held.hashes.get(FACT), replaced=replaced)
+    _view_judged(db, facts, listed, known=known)
     db.execute(
         """
         insert into erased_lines
@@ -260,7 +258,7 @@ def blank(db: duckdb.DuckDBPyConnection, held: Suppression, refused: str) -> str
     if not held:
         return refused
     db.execute(f"create or replace temp table told_rows as select *, row_number() over () as place from {refused}")
-    reader = db.cursor().execute("select place, coalesce(row, ''), coalesce(value, '') from told_rows")
+    reader = db.execute("select place, coalesce(row, ''), coalesce(value, '') from told_rows")
     found: list[int] = []
     while rows := reader.fetchmany(10_000):
         found += [place for place, row, value in rows if held.is_told_in(row) or held.is_told_in(value)]
@@ -327,7 +325,7 @@ def _concerned(db: duckdb.DuckDBPyConnection, held: Suppression, facts: str) -> 
     db.execute("create or replace temp table erased_values (name varchar, value varchar)")
     plain = digest_sql("lower(trim(value))")
     for name, some in held.hashes.items():
-        if name not in (FACT, REPLACED) and some:
+        if name != FACT and some:
             db.execute(
                 f"""
                 insert into erased_values
@@ -344,6 +342,16 @@ def _concerned(db: duckdb.DuckDBPyConnection, held: Suppression, facts: str) -> 
     return bool(db.execute("select 1 from concerned limit 1").fetchall())
 
 
+def _known_ids(db: duckdb.DuckDBPyConnection) -> bool:
+    """Make the table `erased_ids` of what was stored in the place of ids that held a value; tell whether there is any.
+
+    They are known again though the person came back: a fact is stored once, whatever becomes of its id.
+    """
+    like = f"source, id from stored where starts_with(id, '{ERASED_ID}')"
+    db.execute(f"create or replace temp table erased_ids as select {like}")
+    return bool(db.execute("select 1 from erased_ids limit 1").fetchall())
+
+
 def _keep_of_keys(db: duckdb.DuckDBPyConnection) -> None:
     """Keep the account's keys; without any the domain of a business address, by which its account is known."""
     db.execute(
@@ -358,8 +366,9 @@ def _keep_of_keys(db: duckdb.DuckDBPyConnection) -> None:
             where name = 'email' and contains(value, '@') group by keys
         ),
         own as (
-            select keys, list(lower(value)) filter (length(value) >= {SHORTEST}) as own from told_entries
-            where {is_person_key_sql("name")} group by keys
+            select keys, list(lower(value)) as own from told_entries
+            where {is_person_key_sql("name")} and length(value) >= {SHORTEST}
+                and not regexp_full_match(value, '[0-9]+') group by keys
         )
         select keys, own, coalesce(
             to_json(kept)::varchar, if(domain is null, null, json_object('domain', domain)::varchar), '{{}}'
@@ -370,21 +379,11 @@ def _keep_of_keys(db: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _view_judged(
-    db: duckdb.DuckDBPyConnection, facts: str, listed_facts: frozenset[str] | None, *, replaced: bool
-) -> None:
+def _view_judged(db: duckdb.DuckDBPyConnection, facts: str, listed_facts: frozenset[str], *, known: bool) -> None:
     """Make the view `judged` of staged facts without erased persons; `gone` are those that only concern them."""
     value = digest_sql(f"lower({FACT_SQL.format('told.')})")
     hashed = erased_id_sql(FACT_SQL.format("told."))
-    known = "false"
-    if replaced:
-        db.execute(
-            f"""
-            create or replace temp table erased_ids as
-            select source, id from stored where starts_with(id, '{ERASED_ID}')
-            """
-        )
-        known = f"(told.source, {hashed}) in (select (source, id) from erased_ids)"
+    known_sql = f"(told.source, {hashed}) in (select (source, id) from erased_ids)" if known else "false"
     listed = "false"
     if listed_facts:
         hashes = duck.text_list(sorted(listed_facts))
@@ -396,7 +395,7 @@ def _view_judged(
         f"""
         create or replace temp view judged as
         select told.* replace (
-            case when {known} or (kept is not null and {holds.format("told.id")}) then {hashed} else told.id end as id,
+            case when {known_sql} or (kept is not null and {holds.format("told.id")}) then {hashed} else told.id end as id,
             case when kept is not null and {holds.format("told.object_id")} then {erased_id_sql("told.object_id")}
                 else told.object_id end as object_id,
             coalesce(kept, told.keys) as keys,

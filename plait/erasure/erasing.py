@@ -1,0 +1,92 @@
+"""Erasing a person from the facts and all that is made of them; what is killed in between is gone on with.
+
+The person is put on the list first: from then on no door lets them in. Then facts and refused rows are written anew,
+what is made from them is made again, and the files that old versions were kept in are deleted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from plait import stewardship, suppression
+from plait.delta import locked
+from plait.derived import Derived, refresh
+from plait.erasure import facts, rejects
+from plait.erasure.plan import Plan
+from plait.erasure.subject import Subject
+from plait.failure import Said, Unfit
+from plait.store import ERASING, Store
+
+STAGED = {"staging": ".staging", "sealing": ".seal", "replaying": ".replay"}  # folders, and whoever fills them holds
+SPILL_LASTS = timedelta(hours=1)
+
+
+class NobodyToErase(Unfit, LookupError):
+    """Somebody asked to erase a key by which nobody can be kept out."""
+
+
+def prepare(home: Path, subject: Subject, *, number: int, now: datetime) -> Plan:
+    """Write down whom to erase and keep them out from now on; nothing that is stored is changed yet."""
+    if not subject.keys:
+        raise NobodyToErase(Said("there is no key by which the person could be kept out; give one as name=value."))
+    plan = Plan(home, number, subject, now, {})
+    plan.keep()
+    _keep_out(plan, now)
+    return plan
+
+
+def carry_out(plan: Plan, *, now: datetime) -> Plan:
+    """Erase a person from the home's tables and files; gives the plan with what was done. The desk's own rows remain.
+
+    Loads and the storing of events wait meanwhile. Done again it does what is left.
+    """
+    home, subject = plan.home, plan.subject
+    _keep_out(plan, now)
+    _remove_left(home, now)
+    store = Store.open(home)
+    with locked(home / "locks" / ERASING):
+        plan = _write_anew(store, plan)
+        for table in (store.facts, store.rejects, store.loads):
+            table.clean(keep_hours=0)
+    decisions = stewardship.forget(home, subject.keys)
+    plan = plan.noted({"decisions": decisions})
+    derived = Derived.open(home)
+    refresh(store, derived)
+    with locked(home / "locks" / ".timeline"):  # whoever makes them anew writes files that no version names yet
+        derived.clean(keep_hours=0)
+    return plan
+
+
+def _keep_out(plan: Plan, now: datetime) -> None:
+    apart = [(suppression.FACT, suppression.fact_value(*one)) for one in plan.subject.facts]
+    suppression.suppress(plan.home, [*plan.subject.keys, *apart], now=now)
+
+
+def _write_anew(store: Store, plan: Plan) -> Plan:
+    """Write facts and refused rows anew without the person."""
+    subject = plan.subject
+
+    def before(counted: facts.Rewritten) -> None:
+        nonlocal plan
+        plan = plan.noted({f"facts_{name}": count for name, count in asdict(counted).items()})
+
+    facts.rewrite(store, subject, suppression.secret_of(plan.home), before)
+    sought = suppression.Suppression.of(plan.home, subject.keys)
+    plan = plan.noted({"refused_rows": len(rejects.found(store, sought))})
+    rejects.blank(store, subject, sought)
+    return plan
+
+
+def _remove_left(home: Path, now: datetime) -> None:
+    """Remove what killed loads have left; one that runs is waited for."""
+    for folder, lock in STAGED.items():
+        if (home / folder).is_dir():
+            with locked(home / "locks" / lock):
+                for path in sorted((home / folder).rglob("*"), reverse=True):
+                    path.unlink() if path.is_file() else None
+    old = (now - SPILL_LASTS).timestamp()
+    for path in (home / "spill").glob("*"):
+        if path.is_file() and path.stat().st_mtime < old:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,231 @@
+"""Facts without a person: what only concerns them is removed, what belongs to an account's history stays without them.
+
+Only the months of sources that hold the person are written anew, in one commit whose predicate names no value. Names
+and addresses of the person in what others wrote are replaced. So that companies stay joined as they were, what removed
+facts had said of an account's own keys is kept as a fact that names nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from plait import duck, identity
+from plait.delta import Snapshot
+from plait.derived import Derived
+from plait.erasure.subject import Subject
+from plait.store import FACTS, Store, view_sql
+from plait.suppression import BLANK, ONLY_OF_A_PERSON, erased_id_sql, kept_text_sql, set_secret
+
+if TYPE_CHECKING:
+    import duckdb
+
+GONE = "[erased]"  # what stands in a text where a value stood
+ID_COLUMNS = ("id", "object_id")
+TEXT_COLUMNS = ("channel", "campaign", "partner", "product", "owner", "text", "detail")
+SET_APART = 50_000  # rows in one batch on their way into the table
+KINDS_SQL = duck.literals(sorted(ONLY_OF_A_PERSON))
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """What was done to the facts: how many were removed, stay without the person, and lost a value in a text."""
+
+    removed: int = 0
+    stripped: int = 0
+    mended: int = 0
+
+
+def count(store: Store, subject: Subject) -> Rewritten:
+    """Count what `rewrite` would do, changing nothing."""
+    with duck.connect(store.spill) as db:
+        db.execute(view_sql("facts", store.snapshot(), FACTS))
+        _prepare(db, store, subject)
+        return _counted(db)
+
+
+def rewrite(store: Store, subject: Subject, secret: bytes, before: Callable[[Rewritten], None]) -> None:
+    """Write the facts anew without a person; done again it finds nothing to do. The caller holds the lock of erasing.
+
+    `before` is told, before anything is written, what will be done.
+    """
+    with duck.connect(store.spill) as db:
+        snapshot = store.snapshot()
+        db.execute(view_sql("facts", snapshot, FACTS))
+        set_secret(db, secret)
+        _prepare(db, store, subject)
+        done = _counted(db)
+        before(done)
+        if done == Rewritten():
+            return
+        _anchors(db)
+        months = db.execute("select source, month from hit union select source, month from anchors order by all")
+        touched = months.fetchall()
+        folders = tuple(f"{store.facts.path}/source={source}/month={month}/" for source, month in touched)
+        files = tuple(name for name in snapshot.files if name.startswith(folders))
+        db.execute(view_sql("touched", Snapshot(snapshot.root, snapshot.version, files, 0), FACTS))
+        rows = db.sql(_rewritten_sql(subject))
+        store.facts.replace_where(lambda: rows.to_arrow_reader(SET_APART), _predicate(touched))
+
+
+def _predicate(months: list[tuple[str, str]]) -> str:
+    """Name the months of each source that are written anew."""
+    by_source: dict[str, list[str]] = {}
+    for source, month in months:
+        by_source.setdefault(source, []).append(month)
+    return " or ".join(
+        f"(source = '{source}' and month in ({duck.literals(some)}))" for source, some in by_source.items()
+    )
+
+
+def _prepare(db: duckdb.DuckDBPyConnection, store: Store, subject: Subject) -> None:
+    """Make the table `hit` of the facts that must change: what they are, and whether their id holds a value."""
+    db.execute("create temp table sets (keys varchar, kept varchar)")
+    if subject.sets:
+        db.executemany("insert into sets values (?, ?)", list(subject.sets.items()))
+    db.execute("create temp table apart (source varchar, id varchar)")
+    if subject.facts:
+        db.executemany("insert into apart values (?, ?)", list(subject.facts))
+    _colleagues(db, store, subject)
+    texts = {name: _holds(name, subject.values) for name in TEXT_COLUMNS}
+    texts |= {name: _id_holds(name, subject.values) for name in ID_COLUMNS}
+    named = " or ".join(f"coalesce({_holds(name, _names(subject))}, false)" for name in ("text", "detail"))
+    its = "(keys in (select keys from its_accounts))"
+    told = " or ".join(f"coalesce({one}, false)" for one in texts.values())
+    db.execute(
+        f"""
+        create temp table hit as
+        select source, month, id, kind, keys, recorded_at, concerned, replaced from (
+            select source, month, id, kind, keys, recorded_at,
+                keys in (select keys from sets) or (source, id) in (select (source, id) from apart) as concerned,
+                {texts["id"]} as replaced,
+                {told} as told, {its if subject.names else "false"} and ({named}) as named
+            from facts
+        ) where concerned or told or named
+        """
+    )
+
+
+def _colleagues(db: duckdb.DuckDBPyConnection, store: Store, subject: Subject) -> None:
+    """Make the table `its_accounts`: the sets of keys of the person's accounts, in whose facts others may name them."""
+    db.execute(view_sql("places", Derived.open(store.home).identity.snapshot(), identity.IDENTITY))
+    accounts = f"select unnest({duck.text_list(subject.accounts)}::varchar[])"
+    db.execute(
+        f"create temp table its_accounts as select distinct keys, account from places where account in ({accounts})"
+    )
+
+
+def _names(subject: Subject) -> list[str]:
+    return [name.lower() for name in subject.names]
+
+
+def _counted(db: duckdb.DuckDBPyConnection) -> Rewritten:
+    (row,) = db.execute(
+        f"""
+        select count(*) filter (concerned and kind in ({KINDS_SQL})),
+            count(*) filter (concerned and kind not in ({KINDS_SQL})), count(*) filter (not concerned)
+        from hit
+        """
+    ).fetchall()
+    return Rewritten(*row)
+
+
+def _anchors(db: duckdb.DuckDBPyConnection) -> None:
+    """Make the table `anchors`: for each set of account keys of removed facts one fact that keeps them joined.
+
+    Of an account of which nothing else is left there is none.
+    """
+    columns = ", ".join(f"null::{_sql_type(name)} as {name}" for name in ("amount", "quantity"))
+    texts = ("object_id", "currency", "channel", "campaign", "partner", "product", "owner", "text")
+    nulls = ", ".join(f"null::varchar as {name}" for name in texts)
+    anchor = erased_id_sql("'anchor' || kept")
+    db.execute(
+        f"""
+        create temp table anchors as
+        with removed as (
+            select sets.kept, keys, recorded_at from hit join sets using (keys)
+            where concerned and kind in ({KINDS_SQL}) and sets.kept <> '{{}}'
+        ),
+        others as (
+            select distinct account from facts join its_accounts using (keys)
+            where keys not in (select keys from sets) or kind not in ({KINDS_SQL})
+        ),
+        firsts as (
+            select kept, min(recorded_at) as recorded_at from removed
+            join its_accounts using (keys) semi join others using (account) group by kept
+        )
+        select {anchor} as id, 'desk' as source, strftime(recorded_at, '%Y-%m') as month, 'identity.linked' as kind,
+            recorded_at as occurred_at, recorded_at, kept as keys, {columns}, {nulls}, '{BLANK}' as detail
+        from firsts where {anchor} not in (select id from facts where source = 'desk')
+        """
+    )
+
+
+def _sql_type(name: str) -> str:
+    kind = FACTS.field(name).type
+    return f"decimal({kind.precision}, {kind.scale})"
+
+
+def _rewritten_sql(subject: Subject) -> str:
+    """Give the query of the touched months without the person, and of what stands in for their facts."""
+    cells = {name: _mended(name, subject) for name in TEXT_COLUMNS}
+    cells |= {"keys": "coalesce(sets.kept, if(hit.concerned, '{}', touched.keys))"}
+    cells |= {"id": f"if(hit.replaced, {erased_id_sql('touched.source || chr(31) || touched.id')}, touched.id)"}
+    object_hit = _id_holds("touched.object_id", subject.values)
+    cells["object_id"] = f"if({object_hit}, {erased_id_sql('touched.object_id')}, touched.object_id)"
+    columns = ", ".join(f"{cells.get(name, f'touched.{name}')} as {name}" for name in FACTS.names)
+    plain = ", ".join(FACTS.names)
+    return f"""
+        select {plain} from touched anti join hit using (source, id)
+        union all
+        select {columns} from touched join hit using (source, month, id) left join sets on sets.keys = touched.keys
+        where not (hit.concerned and touched.kind in ({KINDS_SQL}))
+        union all
+        select {plain} from anchors
+    """
+
+
+def _mended(name: str, subject: Subject) -> str:
+    """Give what becomes of a text of a fact that must change: nothing of the person's own, others' less the values."""
+    wanted = sorted({*subject.values, *_names(subject)}, key=lambda one: (-len(one), one))
+    others = replaced_sql(f"touched.{name}", wanted)
+    if name == "text":
+        return f"if(hit.concerned, {kept_text_sql('touched.kind', others)}, {others})"
+    if name == "detail":
+        marked = f"json_merge_patch({others}, '{BLANK}')::varchar"
+        return f"if(hit.concerned, '{BLANK}', if(hit.replaced or {others} <> touched.detail, {marked}, touched.detail))"
+    return others
+
+
+def replaced_sql(column: str, values: list[str]) -> str:
+    """Give a text with values replaced, each standing for itself and not a part of a longer one."""
+    for value in values:
+        for _ in range(2):  # neighbours share the sign between them
+            column = f"regexp_replace({column}, {duck.literal(pattern(value))}, '\\1{GONE}\\2', 'gi')"
+    return column
+
+
+def _holds(column: str, values: list[str]) -> str:
+    """Give whether a text holds one of these values; the cheap look first."""
+    each = (
+        f"(contains(lower({column}), {duck.literal(value)}) "
+        f"and regexp_matches({column}, {duck.literal(pattern(value))}, 'i'))"
+        for value in values
+    )
+    return f"({' or '.join(each)})" if values else "false"
+
+
+def _id_holds(column: str, values: list[str]) -> str:
+    """Give whether an id holds one of these values, wherever: ids are put together in all ways."""
+    each = (f"contains(lower({column}), {duck.literal(value)})" for value in values)
+    return f"coalesce({' or '.join(each)}, false)" if values else "false"
+
+
+def pattern(value: str) -> str:
+    """Give the expression that finds a value that is no part of another: `jane@a.com`, and not `mary.jane@a.com`."""
+    quoted = "".join(f"\\{sign}" if sign.isascii() and not sign.isalnum() else sign for sign in value)
+    before = r"\\[nrtbf]|%[0-9a-f]{2}"  # what a line's end and an encoded sign look like
+    if "@" in value or "%40" in value:
+        return rf"(^|[^a-z0-9._%+\-]|{before}){quoted}($|[^a-z0-9_.\-]|\.(?:$|[^a-z0-9]))"
+    return rf"(^|[^a-z0-9]|{before}){quoted}($|[^a-z0-9])"
