@@ -395,7 +395,8 @@ def _view_judged(db: duckdb.DuckDBPyConnection, facts: str, listed_facts: frozen
         f"""
         create or replace temp view judged as
         select told.* replace (
-            case when {known_sql} or (kept is not null and {holds.format("told.id")}) then {hashed} else told.id end as id,
+            case when {known_sql} or (kept is not null and {holds.format("told.id")}) then {hashed}
+                else told.id end as id,
             case when kept is not null and {holds.format("told.object_id")} then {erased_id_sql("told.object_id")}
                 else told.object_id end as object_id,
             coalesce(kept, told.keys) as keys,

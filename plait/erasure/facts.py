@@ -37,14 +37,6 @@ class Rewritten:
     mended: int = 0
 
 
-def count(store: Store, subject: Subject) -> Rewritten:
-    """Count what `rewrite` would do, changing nothing."""
-    with duck.connect(store.spill) as db:
-        db.execute(view_sql("facts", store.snapshot(), FACTS))
-        _prepare(db, store, subject)
-        return _counted(db)
-
-
 def rewrite(store: Store, subject: Subject, secret: bytes, before: Callable[[Rewritten], None]) -> None:
     """Write the facts anew without a person; done again it finds nothing to do. The caller holds the lock of erasing.
 
@@ -54,8 +46,7 @@ def rewrite(store: Store, subject: Subject, secret: bytes, before: Callable[[Rew
         snapshot = store.snapshot()
         db.execute(view_sql("facts", snapshot, FACTS))
         set_secret(db, secret)
-        _prepare(db, store, subject)
-        done = _counted(db)
+        done = prepare(db, store, subject)
         before(done)
         if done == Rewritten():
             return
@@ -79,8 +70,8 @@ def _predicate(months: list[tuple[str, str]]) -> str:
     )
 
 
-def _prepare(db: duckdb.DuckDBPyConnection, store: Store, subject: Subject) -> None:
-    """Make the table `hit` of the facts that must change: what they are, and whether their id holds a value."""
+def prepare(db: duckdb.DuckDBPyConnection, store: Store, subject: Subject) -> Rewritten:
+    """Make the table `hit` of the facts that must change, and count them; needs the view `facts`."""
     db.execute("create temp table sets (keys varchar, kept varchar)")
     if subject.sets:
         db.executemany("insert into sets values (?, ?)", list(subject.sets.items()))
@@ -105,6 +96,7 @@ def _prepare(db: duckdb.DuckDBPyConnection, store: Store, subject: Subject) -> N
         ) where concerned or told or named
         """
     )
+    return _counted(db)
 
 
 def _colleagues(db: duckdb.DuckDBPyConnection, store: Store, subject: Subject) -> None:
