@@ -39,17 +39,21 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A table of a description: a key that it does not know is refused."""
 
 
-class Setting(_Part):
-    """What a connection must be told, such as the name of the firm's account there; `pattern` is what is allowed."""
+class Setting(_Part, frozen=True, kw_only=True):
+    """What a connection must be told, such as the name of the firm's account there; `pattern` is what is allowed.
+
+    `before` is put before a text that is not empty, where it is filled in.
+    """
 
     name: str
     title: str
     example: str = ""
     pattern: str = ".+"
     default: str | None = None
+    before: str = ""
 
 
-class Login(_Part):
+class Login(_Part, frozen=True, kw_only=True):
     """A way to show who asks. `secrets` are the names and titles of what is kept encrypted.
 
     `bearer` sends `value` after "Bearer", `basic` sends `user` and `value`, `header` sends `value` as `header`;
@@ -67,14 +71,14 @@ class Login(_Part):
     grant: Literal["refresh_token", "client_credentials"] = "refresh_token"
 
 
-class Retry(_Part):
+class Retry(_Part, frozen=True, kw_only=True):
     """How often a request is tried, and how many seconds may be waited for one more try."""
 
     tries: int = 6
     longest_wait: float = 120.0
 
 
-class Paging(_Part):
+class Paging(_Part, frozen=True, kw_only=True):
     """How an answer names the next page.
 
     `cursor`: the text at `take` is sent as parameter `send` (in the body, where the request has one). `last_id`: the
@@ -92,7 +96,7 @@ class Paging(_Part):
     size: int = 0
 
 
-class Cursor(_Part):
+class Cursor(_Part, frozen=True, kw_only=True):
     """How a resource tells what is new: the largest `field` of its records, written as `write`.
 
     The next run asks from `overlap` seconds before it, for changes that showed late. An `opaque` cursor is a text of
@@ -104,7 +108,7 @@ class Cursor(_Part):
     overlap: float = 900.0
 
 
-class Chosen(_Part, rename={"source": "from", "otherwise": "else"}):
+class Chosen(_Part, frozen=True, kw_only=True, rename={"source": "from", "otherwise": "else"}):
     """A column made from a field by a list of texts; any other text gives `else`."""
 
     source: str
@@ -112,7 +116,7 @@ class Chosen(_Part, rename={"source": "from", "otherwise": "else"}):
     otherwise: str = ""
 
 
-class Table(_Part):
+class Table(_Part, frozen=True, kw_only=True):
     """A table that records are written to, in the layout that the known mappings read.
 
     Every field of a record becomes a column: nested fields are joined by `_`, lists and `whole` objects stay as JSON.
@@ -135,18 +139,23 @@ class Table(_Part):
     more: Rest | None = None
 
 
-class Rest(_Part):
-    """Where the items of a list are that an answer has cut off: asked when the record's field `flag` is true."""
+class Rest(_Part, frozen=True, kw_only=True):
+    """Where the items of a list are that an answer has cut off: asked when the record's field `flag` says anything."""
 
     flag: str
+    id: str = "id"
     path: str
     records: str
     query: Texts = {}
     paging: Paging = Paging()
 
 
-class Batch(_Part):
-    """What is asked about records after they have come, `size` of them at once; `{items}` in the body are they."""
+class Batch(_Part, frozen=True, kw_only=True):
+    """What is asked about records after they have come, `size` of them at once; `{items}` in the body are they.
+
+    Of the errors that stand in an answer beside its records, those whose `subCategory` is `harmless` say that there is
+    nothing; any other ends the run.
+    """
 
     name: str
     path: str
@@ -156,9 +165,11 @@ class Batch(_Part):
     table: list[Table]
     size: int = 100
     query: Texts = {}
+    errors: str = "errors"
+    harmless: list[str] = []
 
 
-class Changes(_Part):
+class Changes(_Part, frozen=True, kw_only=True):
     """What a request has besides, or instead, when it asks only for what is new."""
 
     method: Literal["GET", "POST"] | None = None
@@ -168,11 +179,12 @@ class Changes(_Part):
     paging: Paging | None = None
 
 
-class Resource(_Part):
+class Resource(_Part, frozen=True, kw_only=True):
     """One kind of records of a system, such as its contacts.
 
     `unwrap` names the part of a record that is the record. Of two records with one key in a run the `newest` one is
-    kept. `only_changes` leaves a first read and a full one out.
+    kept. `only_changes` leaves a first read and a full one out. `per_minute` is for what a system limits more than all
+    else.
     """
 
     name: str
@@ -190,9 +202,10 @@ class Resource(_Part):
     unwrap: str = ""
     newest: Literal["last", "first"] = "last"
     only_changes: bool = False
+    per_minute: int = 0
 
 
-class System(_Part):
+class System(_Part, frozen=True, kw_only=True):
     """A system whose interface is described: where it is, how to log in, what it holds.
 
     `source` is the name under which its facts stand, `per_second` how many requests it takes, `test` a request that

@@ -1,0 +1,315 @@
+"""REST: reads any described system, page by page, into tables. What is new since last time, or all of it.
+
+The cursors of a run are given, not kept: whoever loads the tables keeps them once that is done, so a run that is killed
+in between is read again and adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from plait.failure import Said
+from plait.sources.pull.address import base_address, check_where_it_leads, filled, settings_of
+from plait.sources.pull.asking import Answer, Asker, Json, Pace, Request, Unexpected
+from plait.sources.pull.description import (
+    HOLE,
+    ITEMS,
+    Batch,
+    Cursor,
+    Paging,
+    Resource,
+    System,
+    Table,
+    Texts,
+)
+from plait.sources.pull.login import Kept, Session
+from plait.sources.pull.rows import at, instant, rows_of, text_of
+from plait.sources.pull.written import Tables
+
+Cursors = Mapping[str, str]
+Tell = Callable[[str, int], None]
+LONGEST_LIST = 1_000_000  # records of one list within a record
+ZERO = "1970-01-01T00:00:00+00:00"
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a run has read: the rows of each file, the requests it took, and the cursors to keep once it is loaded."""
+
+    rows: Mapping[str, int]
+    cursors: Mapping[str, object]
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A system as a connection reaches it: its description, settings, way to log in, secrets."""
+
+    system: System
+    settings: Mapping[str, str]
+    login: str
+    secrets: Mapping[str, str]
+    local: bool = False
+    keep: Kept = lambda _name, _secret: None
+
+
+def test(reached: Reached, *, pace: Pace) -> list[str]:
+    """Ask once whether the system can be reached and lets us in; gives what works, in sentences."""
+    asker, values = _asker(reached, pace)
+    try:
+        asker.ask(Request(filled(reached.system.test, values)))
+    finally:
+        asker.close()
+    return [
+        Said("{host} answers.", host=asker.host),
+        Said("It accepts the secret."),
+        Said("It would be read: {names}.", names=", ".join(one.title for one in reached.system.resource)),
+    ]
+
+
+def pull(
+    reached: Reached, cursors: Cursors, folder: Path, *, now: datetime, pace: Pace, tell: Tell = lambda _what, _n: None
+) -> Pulled:
+    """Read what is new since `cursors` (all of it, where there are none) into files of a folder.
+
+    `tell` hears the name of what is being read and how many records came; it may raise to end the run.
+    """
+    asker, values = _asker(reached, pace)
+    tables = Tables(folder)
+    try:
+        run = _Run(asker, tables, {**values, "now": now.strftime("%Y-%m-%dT%H:%M:%SZ")}, now, tell)
+        for resource in reached.system.resource:
+            run.read(resource, cursors.get(resource.name))
+        return Pulled(tables.finish(), {**cursors, **run.cursors}, asker.requests)
+    finally:
+        tables.close()
+        asker.close()
+
+
+def _asker(reached: Reached, pace: Pace) -> tuple[Asker, dict[str, str]]:
+    system = reached.system
+    values = settings_of(system, reached.settings)
+    base = base_address(system, values, local=reached.local)
+    if not reached.local:
+        check_where_it_leads(urlsplit(base).hostname or "")
+    asker = Asker(base, retry=system.retry, per_second=system.per_second, pace=pace, local=reached.local)
+    session = Session(asker, system.login_of(reached.login), reached.secrets, values, reached.keep)
+    asker.headers = lambda: {**system.headers, **session.headers()}
+    return asker, values
+
+
+class _Run:
+    """One reading of a system: its tables and the cursors that it has come to."""
+
+    def __init__(self, asker: Asker, tables: Tables, values: Mapping[str, str], now: datetime, tell: Tell) -> None:
+        self.asker, self.tables, self.values, self.now, self.tell = asker, tables, values, now, tell
+        self.cursors: dict[str, str] = {}
+        self.rest: tuple[str, str, list[Json]] = ("", "", [])  # the list fetched last: several tables are made of it
+
+    def read(self, resource: Resource, cursor: str | None) -> None:
+        """Read one resource; its cursor moves to the newest record, never past the beginning of this run."""
+        if resource.only_changes and cursor is None:
+            self.cursors[resource.name] = self.now.isoformat()
+            return
+        request, paging = self._request(resource, cursor)
+        count, newest = 0, cursor
+        self.tell(resource.title, 0)
+        self.asker.per_minute = resource.per_minute
+        for answer, records in self._pages(request, paging, resource.records):
+            newest = self._newest(resource.cursor, answer, records, newest)
+            wanted = [at(record, resource.unwrap) for record in records]
+            for record in wanted:
+                self._write(resource, record)
+            for batch in resource.batch:
+                self._ask_about(resource, batch, wanted)
+            count += len(records)
+            self.tell(resource.title, count)
+        if newest is None and resource.cursor is not None and resource.cursor.write != "opaque":
+            newest = self.now.isoformat()  # an empty system: what comes later is new
+        if newest is not None:
+            self.cursors[resource.name] = newest
+
+    def _request(self, resource: Resource, cursor: str | None) -> tuple[_Asked, Paging]:
+        asked = _Asked(resource.method, resource.path, resource.query, resource.body)
+        paging = resource.paging
+        written = "" if resource.cursor is None else _since(resource.cursor, cursor)
+        if resource.changes is not None and cursor is not None:
+            c = resource.changes
+            asked = _Asked(
+                c.method or asked.method, c.path or asked.path, {**asked.query, **c.query}, c.body or asked.body
+            )
+            paging = c.paging or paging
+        return asked.filled({**self.values, "cursor": written}), paging
+
+    def _pages(self, asked: _Asked, paging: Paging, where: str) -> Iterator[tuple[Answer, list[Json]]]:
+        """Give answer after answer with its records, until the system says that it was the last."""
+        request: Request | None = asked.request("0")
+        count, before = 0, None
+        while request is not None:
+            if request == before:
+                raise Unexpected(
+                    Said("{host} gives the same page again and again; nothing was kept.", host=self.asker.host)
+                )
+            answer = self.asker.ask(request)
+            records = at(answer.value, where)
+            if not isinstance(records, list):
+                says = "{host} answers {path} without a list at {where!r}; its description does not fit."
+                raise Unexpected(Said(says, host=self.asker.host, path=request.path.split("?")[0], where=where))
+            yield answer, records
+            count += len(records)
+            before, request = request, _next(asked, request, paging, answer, records, count)
+
+    def _newest(self, cursor: Cursor | None, answer: Answer, records: list[Json], newest: str | None) -> str | None:
+        if cursor is None:
+            return None
+        if cursor.write == "opaque":
+            return text_of(at(answer.value, cursor.field)) or newest
+        for record in records:
+            found = instant(at(record, cursor.field), epoch=cursor.write != "iso")
+            if found is not None:
+                told = min(found, self.now).isoformat()
+                newest = told if newest is None else max(newest, told, key=datetime.fromisoformat)
+        return newest
+
+    def _write(self, resource: Resource, record: Json) -> None:
+        for table in resource.table:
+            for row in rows_of(self._whole(record, table), table):
+                self.tables.add(table.name, row, key=table.key, newest=resource.newest)
+
+    def _whole(self, record: Json, table: Table) -> Json:
+        """Fetch the rest of a list that an answer has cut off."""
+        rest = table.more
+        if rest is None or not at(record, rest.flag):
+            return record
+        known = {**self.values, "id": text_of(at(record, rest.id))}
+        if self.rest[:2] == (known["id"], rest.path):
+            return _with(record, table.each, self.rest[2])
+        asked = _Asked("GET", rest.path, rest.query, None).filled(known)
+        items: list[Json] = []
+        for _answer, page in self._pages(asked, rest.paging, rest.records):
+            items += page
+            if len(items) > LONGEST_LIST:
+                raise Unexpected(Said("{host} gives a list without end.", host=self.asker.host))
+        self.rest = known["id"], rest.path, items
+        return _with(record, table.each, items)
+
+    def _ask_about(self, resource: Resource, batch: Batch, records: list[Json]) -> None:
+        """Ask for more about the records of a page."""
+        for start in range(0, len(records), batch.size):
+            items = [
+                {name: text_of(at(record, path)) for name, path in batch.item.items()}
+                for record in records[start : start + batch.size]
+            ]
+            asked = _Asked("POST", batch.path, batch.query, batch.body).filled(self.values)
+            body = _with_items(asked.body, items)
+            answer = self.asker.ask(replace(asked.request(""), body=body))
+            self._refuse_errors(batch, at(answer.value, batch.errors))
+            found = at(answer.value, batch.records)
+            for record in found if isinstance(found, list) else []:
+                for table in batch.table:
+                    for row in rows_of(self._whole(record, table), table):
+                        self.tables.add(table.name, row, key=table.key, newest=resource.newest)
+
+    def _refuse_errors(self, batch: Batch, errors: Json) -> None:
+        """End the run where a part of a batch could not be told: half of it would pass for all."""
+        for error in errors if isinstance(errors, list) else []:
+            if text_of(at(error, "subCategory")) not in batch.harmless:
+                said = text_of(at(error, "message"))[:300] or batch.path
+                raise Unexpected(Said("{host} could not tell all: {said}", host=self.asker.host, said=said))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request with the holes that only a page fills."""
+
+    method: str
+    path: str
+    query: Texts
+    body: Json
+
+    def filled(self, values: Mapping[str, str]) -> _Asked:
+        """Fill the holes whose values are known by now; those of a page stay."""
+        return _Asked(self.method, str(_fill(self.path, values)), _fill(self.query, values), _fill(self.body, values))
+
+    def request(self, last_id: str) -> Request:
+        """Give the request of the first page."""
+        values = {"last_id": last_id}
+        query = _fill(self.query, values)
+        pairs = [
+            (name, one) for name, value in query.items() for one in (value if isinstance(value, list) else [value])
+        ]
+        return Request(str(_fill(self.path, values)), tuple(pairs), self.method, _fill(self.body, values))
+
+
+def _next(
+    asked: _Asked, request: Request, paging: Paging, answer: Answer, records: list[Json], count: int
+) -> Request | None:
+    """Give the request of the next page, None where there is none."""
+    if paging.style == "none" or (paging.done and at(answer.value, paging.done) is True):
+        return None
+    if paging.style == "link":
+        return Request(answer.next_link, ()) if answer.next_link else None
+    if paging.style == "next_url":
+        url = text_of(at(answer.value, paging.take))
+        return Request(url, ()) if url else None
+    full = bool(records) and len(records) >= paging.size
+    if paging.style == "offset":
+        return _sent(request, paging.send, str(count)) if full else None
+    if paging.style == "last_id":
+        if not records or (at(answer.value, paging.more) is not True if paging.more else not full):
+            return None
+        last = text_of(at(records[-1], paging.take))
+        return _sent(request, paging.send, last) if paging.send else asked.request(last)
+    token = text_of(at(answer.value, paging.take))
+    return _sent(request, paging.send or "cursor", token) if token else None
+
+
+def _sent(request: Request, name: str, value: str) -> Request:
+    """Put a parameter into a request in the place of an earlier value."""
+    if request.body is not None:
+        return replace(request, body={**request.body, name: value})
+    return replace(request, query=(*(pair for pair in request.query if pair[0] != name), (name, value)))
+
+
+def _since(cursor: Cursor, value: str | None) -> str:
+    """Write where to begin; what has no cursor yet begins with the first record there is."""
+    if cursor.write == "opaque":
+        return value or ""
+    since = datetime.fromisoformat(value or ZERO).astimezone(UTC)
+    since = max(datetime.fromisoformat(ZERO), since - timedelta(seconds=cursor.overlap))
+    if cursor.write == "iso":
+        return since.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return str(int(since.timestamp() * (1000 if cursor.write == "epoch_ms" else 1)))
+
+
+def _fill(value: Json, values: Mapping[str, str]) -> Json:
+    """Fill the holes that have a value, in a text or in all texts of a table or list."""
+    if isinstance(value, str):
+        return HOLE.sub(lambda hole: values.get(hole.group(1), hole.group(0)), value)
+    if isinstance(value, Mapping):
+        return {name: _fill(one, values) for name, one in value.items()}
+    return [one for item in value for one in _items(item, values)] if isinstance(value, list | tuple) else value
+
+
+def _items(item: Json, values: Mapping[str, str]) -> list[Json]:
+    """Fill an item of a list; one that is nothing but a hole gives as many as its value names, with commas between."""
+    hole = HOLE.fullmatch(item) if isinstance(item, str) else None
+    if hole is None or hole.group(1) not in values or item == ITEMS:
+        return [_fill(item, values)]
+    return [text for text in values[hole.group(1)].split(",") if text]
+
+
+def _with_items(value: Json, items: list[dict[str, str]]) -> Json:
+    if value == ITEMS:
+        return items
+    return {name: _with_items(one, items) for name, one in value.items()} if isinstance(value, dict) else value
+
+
+def _with(record: Json, path: str, items: list[Json]) -> Json:
+    """Give a record with another list at a path."""
+    name, _, rest = path.partition(".")
+    return {**record, name: _with(record.get(name) or {}, rest, items) if rest else items}

@@ -1,0 +1,77 @@
+"""Written tables: the rows of a run as JSON lines, a file a table, of each key the newest row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import IO
+
+from plait.sources.pull.asking import Json
+
+
+class Tables:
+    """The files of one run. A row that comes again as it was is written once; of two that differ the newest is kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files: dict[str, _File] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def add(self, table: str, row: Mapping[str, Json], *, key: Sequence[str], newest: str) -> None:
+        """Add a row to a table."""
+        if table not in self.files:
+            self.files[table] = _File(self.folder / f"{table}.jsonl")
+        self.files[table].add(row, key, newest)
+
+    def finish(self) -> dict[str, int]:
+        """Finish the files; gives how many rows each has."""
+        return {file.path.name: file.finish() for file in self.files.values()}
+
+    def close(self) -> None:
+        """Close the files as they are, after a failure."""
+        for file in self.files.values():
+            file.stream.close()
+
+
+class _File:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.stream: IO[bytes] = path.open("wb")
+        self.seen: dict[bytes, tuple[int, bytes]] = {}  # digest of the key -> number of its line, digest of the row
+        self.stale: set[int] = set()
+        self.lines = 0
+
+    def add(self, row: Mapping[str, Json], key: Sequence[str], newest: str) -> None:
+        text = written(row)
+        own = _digest("\x1f".join(str(row.get(name)) for name in key).encode())
+        digest = _digest(text)
+        known = self.seen.get(own)
+        if known is not None and (known[1] == digest or newest == "first"):
+            return
+        if known is not None:
+            self.stale.add(known[0])
+        self.seen[own] = self.lines, digest
+        self.stream.write(text)
+        self.lines += 1
+
+    def finish(self) -> int:
+        """Close the file and take out the rows that a newer one of the same key has followed."""
+        self.stream.close()
+        if self.stale:
+            part = self.path.with_suffix(".part")
+            with self.path.open("rb") as lines, part.open("wb") as kept:
+                kept.writelines(line for number, line in enumerate(lines) if number not in self.stale)
+            part.replace(self.path)
+        return self.lines - len(self.stale)
+
+
+def written(row: Mapping[str, Json]) -> bytes:
+    """Write a row as one line of JSON; numbers keep their digits."""
+    import simplejson
+
+    return f"{simplejson.dumps(row, use_decimal=True, ensure_ascii=False, separators=(',', ':'))}\n".encode()
+
+
+def _digest(text: bytes) -> bytes:
+    return sha256(text).digest()[:12]

@@ -1,0 +1,208 @@
+"""The four described systems as small servers: their paging, filters and tokens, records made up for the tests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pull_server import Asked, Status
+
+Json = Any
+DAY = datetime(2026, 3, 1, 8, tzinfo=UTC)
+
+
+def iso(day: int, millisecond: int = 0) -> str:
+    return (DAY + timedelta(days=day, milliseconds=millisecond)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def epoch(day: int) -> int:
+    return int((DAY + timedelta(days=day)).timestamp())
+
+
+class HubSpot:
+    """Objects in pages of two; search by growing id; associations and histories in batches."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, list[Json]] = {
+            "contacts": [self.made(n, email=f"p{n}@acme.example", lastmodifieddate=iso(n)) for n in range(1, 6)],
+            "companies": [self.made(n, name=f"Company {n}", domain=f"c{n}.example", hs_lastmodifieddate=iso(n))
+                          for n in (11, 12, 13)],
+            "deals": [self.made(n, dealname=f"Deal {n}", amount="12000.50", pipeline="default", dealstage="won",
+                                hs_lastmodifieddate=iso(n)) for n in (21, 22, 23)],
+            "tickets": [],
+        }  # fmt: skip
+
+    def made(self, number: int, **properties: str) -> Json:
+        return {"id": str(number), "properties": {"createdate": iso(0), **properties}, "createdAt": iso(0),
+                "updatedAt": iso(number), "archived": False}  # fmt: skip
+
+    def __call__(self, asked: Asked) -> Json:
+        if asked.headers.get("Authorization") != "Bearer pat-secret":
+            raise Status(401, {"category": "INVALID_AUTHENTICATION", "message": "Authentication credentials not found"})
+        parts = asked.path.strip("/").split("/")
+        if parts[:3] == ["crm", "v3", "owners"]:
+            mara = {"id": "7", "email": "mara@own.example", "firstName": "Mara", "lastName": "M", "userId": 70}
+            return {"results": [{**mara, "createdAt": iso(0), "updatedAt": iso(0), "archived": False}]}
+        if parts[2] == "pipelines":
+            stages = [{"id": "won", "label": "Won", "displayOrder": 1, "archived": False, "createdAt": iso(0),
+                       "updatedAt": iso(0), "metadata": {"isClosed": "true", "probability": "1.0"}}]  # fmt: skip
+            return {"results": [{"id": "default", "label": "Sales", "displayOrder": 0, "archived": False,
+                                 "createdAt": iso(0), "updatedAt": iso(0), "stages": stages}]}  # fmt: skip
+        if parts[2] == "associations":
+            return self.associated(asked, parts[4])
+        if parts[-1] == "search":
+            return self.search(asked, self.objects[parts[3]])
+        if parts[-2:] == ["batch", "read"]:
+            assert len(asked.body["inputs"]) <= 50
+            history = [{"value": "won", "timestamp": iso(2), "sourceType": "CRM_UI", "sourceId": "userId:70"},
+                       {"value": "new", "timestamp": iso(1), "sourceType": "CRM_UI"}]  # fmt: skip
+            return {
+                "results": [{**one, "propertiesWithHistory": {"dealstage": history}} for one in asked.body["inputs"]]
+            }
+        every, start = self.objects[parts[3]], int(asked.one("after", "0"))
+        assert "email" in asked.query["properties"] or parts[3] != "contacts"
+        page = {"results": every[start : start + 2]}
+        return page if start + 2 >= len(every) else {**page, "paging": {"next": {"after": str(start + 2), "link": "x"}}}
+
+    def search(self, asked: Asked, every: list[Json]) -> Json:
+        """Only search: at most `limit`, sorted by id, after an id, changed since."""
+        since, after = (one for one in asked.body["filterGroups"][0]["filters"])
+        changed = datetime.fromtimestamp(int(since["value"]) / 1000, UTC)
+        found = [
+            one for one in every
+            if datetime.fromisoformat(one["properties"][since["propertyName"]]) >= changed
+            and int(one["id"]) > int(after["value"])
+        ]  # fmt: skip
+        return {"total": len(found), "results": sorted(found, key=lambda one: int(one["id"]))[: asked.body["limit"]]}
+
+    def associated(self, asked: Asked, to: str) -> Json:
+        kind = {"typeId": 5, "category": "HUBSPOT_DEFINED", "label": None}
+        told = [{"from": {"id": one["id"]}, "to": [{"toObjectId": int(one["id"]) - 10, "associationTypes": [kind]}]}
+                for one in asked.body["inputs"] if one["id"] != "23"]  # fmt: skip
+        missing = {"status": "error", "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND", "message": "none for 23"}
+        return {"status": "COMPLETE", "results": told if to == "companies" else [], "numErrors": 1, "errors": [missing]}
+
+
+class Stripe:
+    """Lists, newest first, in pages of two with `starting_after`; events for what was changed later."""
+
+    def __init__(self) -> None:
+        self.lists: dict[str, list[Json]] = {
+            "customers": [{"id": f"cus_{n}", "object": "customer", "created": epoch(n), "email": f"p{n}@acme.example",
+                           "address": {"line1": "1 Road", "city": "Lyon"}, "metadata": {"tier": "a"}}
+                          for n in range(1, 6)],
+            "charges": [{"id": f"ch_{n}", "object": "charge", "created": epoch(n), "amount": 1999, "currency": "eur",
+                         "customer": f"cus_{n}", "status": "succeeded", "paid": True, "metadata": {}}
+                        for n in (1, 2, 3)],
+            "refunds": [{"id": "re_1", "object": "refund", "created": epoch(3), "amount": 500, "currency": "eur",
+                         "charge": "ch_1", "status": "succeeded", "metadata": {}}],
+            "subscriptions": [{"id": "sub_1", "object": "subscription", "created": epoch(1), "customer": "cus_1",
+                               "status": "active", "current_period_end": epoch(30), "metadata": {},
+                               "items": {"data": [self.item(1)], "has_more": True}}],
+            "invoices": [{"id": "in_1", "object": "invoice", "created": epoch(2), "customer": "cus_1", "total": 4000,
+                          "status_transitions": {"paid_at": epoch(2)}, "metadata": {},
+                          "lines": {"data": [self.line(1)], "has_more": True}}],
+            "products": [], "events": [],
+        }  # fmt: skip
+
+    def item(self, number: int) -> Json:
+        plan = {"id": "plan_a", "amount": 2000, "currency": "eur", "interval": "month", "product": "prod_1"}
+        return {"id": f"si_{number}", "created": epoch(1), "quantity": 2, "plan": plan, "price": {"id": "price_a"},
+                "subscription": "sub_1", "metadata": {}}  # fmt: skip
+
+    def line(self, number: int) -> Json:
+        return {"id": f"il_{number}", "amount": 2000, "currency": "eur", "metadata": {},
+                "period": {"start": epoch(1), "end": epoch(30)}}  # fmt: skip
+
+    def __call__(self, asked: Asked) -> Json:
+        if asked.headers.get("Authorization") != "Bearer sk_secret":
+            raise Status(401, {"error": {"message": "Invalid API Key provided: sk_***"}})
+        assert asked.headers["Stripe-Version"] == "2024-06-20"
+        if asked.path.endswith("/lines"):
+            return self.page([self.line(1), self.line(2), self.line(3)], asked)
+        if asked.path == "/v1/subscription_items":
+            return self.page([self.item(1), self.item(2)], asked)
+        every = self.lists[asked.path.split("/")[2]]
+        if since := asked.one("created[gte]"):
+            every = [one for one in every if one["created"] >= int(since)]
+        if types := asked.query.get("types[]"):
+            every = [one for one in every if one["type"] in types]
+        return self.page(sorted(every, key=lambda one: -one["created"]), asked)
+
+    def page(self, every: list[Json], asked: Asked) -> Json:
+        after = asked.one("starting_after")
+        start = [one["id"] for one in every].index(after) + 1 if after else 0
+        return {"object": "list", "data": every[start : start + 2], "has_more": start + 2 < len(every)}
+
+
+class Zendesk:
+    """Incremental exports: cursors for users and tickets, an end time and a next address for organizations."""
+
+    def __init__(self) -> None:
+        self.address = ""
+        self.lists: dict[str, list[Json]] = {
+            "tickets": [{"id": n, "created_at": iso(n)[:-5] + "Z", "updated_at": iso(n)[:-5] + "Z", "status": "open",
+                         "requester_id": 100 + n, "organization_id": 9, "tags": ["vip", "eu"], "subject": "Printer",
+                         "via": {"channel": "web", "source": {"from": {"address": "a@b.example"}}}}
+                        for n in range(1, 6)],
+            "users": [{"id": 100 + n, "email": f"p{n}@acme.example", "created_at": iso(n), "tags": []}
+                      for n in range(1, 4)],
+            "organizations": [{"id": 9, "name": "Acme", "domain_names": ["acme.example", "acme.test"], "tags": ["eu"],
+                               "created_at": iso(1), "updated_at": iso(1)}],
+        }  # fmt: skip
+
+    def __call__(self, asked: Asked) -> Json:
+        if asked.headers.get("Authorization") != "Basic YWdlbnRAb3duLmV4YW1wbGUvdG9rZW46enNlY3JldA==":
+            raise Status(401, {"error": "Couldn't authenticate you"})
+        kind = asked.path.split("/")[4].removesuffix(".json")
+        every = self.lists[kind]
+        if kind == "organizations":
+            since = int(asked.one("start_time"))
+            found = [one for one in every if datetime.fromisoformat(one["updated_at"]).timestamp() > since]
+            end = max([since, *(int(datetime.fromisoformat(one["updated_at"]).timestamp()) for one in found)])
+            url = f"{self.address}{asked.path}?start_time={end}&per_page=1000"
+            return {kind: found, "count": len(found), "end_time": end, "next_page": url, "end_of_stream": not found}
+        start = int(asked.one("cursor", "c0").removeprefix("c"))
+        page = every[start : start + 2]
+        return {kind: page, "after_cursor": f"c{start + len(page)}", "end_of_stream": start + 2 >= len(every)}
+
+
+class Salesforce:
+    """SOQL by instant, the next address in the answer, a token that is over after three requests."""
+
+    def __init__(self) -> None:
+        self.tokens, self.left = 0, 0
+        self.objects: dict[str, list[Json]] = {
+            "Account": [{"attributes": {"type": "Account"}, "Id": f"001{n}", "Name": f"Acme {n}", "BillingCity": "Bonn",
+                         "AnnualRevenue": 1200000.10, "Region__c": "EU", "IsDeleted": False,
+                         "BillingAddress": {"city": "Bonn"},
+                         "SystemModstamp": iso(n).replace("Z", "+0000")} for n in range(1, 6)],
+            "Opportunity": [{"attributes": {"type": "Opportunity"}, "Id": "0061", "Name": "Big", "Amount": 24120000.0,
+                             "IsWon": True, "IsClosed": True, "StageName": "Closed Won", "CloseDate": "2026-03-04",
+                             "Pricebook2Id": None, "AccountId": "0011", "CreatedDate": iso(1).replace("Z", "+0000"),
+                             "SystemModstamp": iso(4).replace("Z", "+0000")}],
+        }  # fmt: skip
+
+    def __call__(self, asked: Asked) -> Json:
+        if asked.path == "/services/oauth2/token":
+            if asked.form.get("client_secret") != "sf-secret":
+                raise Status(
+                    400, {"error": "invalid_client", "error_description": f"bad {asked.form['client_secret']}"}
+                )
+            self.tokens, self.left = self.tokens + 1, 3
+            return {"access_token": f"token-{self.tokens}", "token_type": "Bearer"}
+        if asked.headers.get("Authorization") != f"Bearer token-{self.tokens}" or not self.left:
+            raise Status(401, [{"errorCode": "INVALID_SESSION_ID", "message": "Session expired or invalid"}])
+        self.left -= 1
+        if "/query/" in asked.path:
+            name, start = asked.path.rsplit("/", 1)[1].split("-")
+        else:
+            name, start = asked.one("q").split(" FROM ")[1].split(" ")[0], "0"
+            self.since = asked.one("q").partition(">= ")[2]
+        found = [
+            one for one in self.objects.get(name, [])
+            if not self.since or datetime.fromisoformat(one["SystemModstamp"]) >= datetime.fromisoformat(self.since)
+        ]  # fmt: skip
+        page, rest = found[int(start) : int(start) + 2], int(start) + 2 < len(found)
+        told = {"totalSize": len(found), "done": not rest, "records": page}
+        return {**told, "nextRecordsUrl": f"/services/data/v61.0/query/{name}-{int(start) + 2}"} if rest else told
