@@ -103,6 +103,7 @@ def print_load(report: desk.LoadReport, *, as_json: bool = False) -> None:
             ("green", "holds") if control.agrees else ("bold red", f"does not hold: stored are {control.holds}")
         )
         out.print(Text(f"{said} {verdict}", style=style))
+    _print_contract(out, report.contract, report.changed)
     if report.not_read:
         _print_not_read(out, report.not_read, report.recognised)
     added, rows = (sum(getattr(file, name) for file in report.files) for name in ("added", "rows"))
@@ -118,9 +119,16 @@ def print_trial(trial: desk.Trial) -> None:
     _print_refused(out, trial.refused, sum(file.refused for file in trial.files))
     for fact in trial.facts:
         out.print(Text(" ".join(f"{name}={value}" for name, value in fact.items() if value not in (None, "{}"))))
+    _print_contract(out, trial.contract, trial.changed)
     if trial.not_read:
         _print_not_read(out, trial.not_read, trial.recognised)
     out.print(Text("nothing was stored", style="bold"))
+
+
+def _print_contract(out: Console, broken: Sequence[str], changed: Sequence[str]) -> None:
+    """Say what a load broke of its contracts, and how the exports have changed."""
+    for said in (*broken, *changed):
+        out.print(Text(said, style="yellow"))
 
 
 def _print_not_read(out: Console, names: Sequence[str], recognised: Mapping[str, str]) -> None:
@@ -262,6 +270,8 @@ def _load_record(report: desk.LoadReport) -> dict[str, object]:
             {"source": c.source, "kind": c.kind, "says": c.says, "holds": c.holds, "agrees": c.agrees}
             for c in report.controls
         ],
+        "contract": report.contract,
+        "changed": report.changed,
         "not_read": report.not_read,
         "added": sum(file.added for file in report.files),
         "version": report.version,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from plait.facts import Fact
     from plait.points.rules import Kept
+    from plait.sources.contract.judge import Judge, Terms
     from plait.sources.mapping import Control
     from plait.sources.mapping import Mapping as SourceMapping
     from plait.sources.staging import StagedFile, Staging
@@ -91,6 +92,7 @@ class LoadReport:
     """What a load did. For each file `rows = accepted + refused`; `refused` shows the first of the refused rows.
 
     `took` is in seconds, with identity and timeline; `recognised` says of each file as what its columns told it.
+    `contract` says what the load broke of its contracts, `changed` how the exports changed since the last load.
     """
 
     files: list[Loaded]
@@ -100,6 +102,8 @@ class LoadReport:
     version: int
     took: float
     recognised: Mapping[str, str]
+    contract: list[Said]
+    changed: list[Said]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,8 @@ class Trial:
     refused: list[Refused]
     facts: list[dict[str, object]]
     recognised: Mapping[str, str]
+    contract: list[Said]
+    changed: list[Said]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,20 +169,32 @@ def zone_of(home: Path, mapping: Path | None) -> str:
 
 
 def load(
-    home: Path, folder: Path, mapping: Path | None, *, now: datetime, progress: Progress | None = None
+    home: Path,
+    folder: Path,
+    mapping: Path | None,
+    *,
+    now: datetime,
+    progress: Progress | None = None,
+    accepts: str = "",
 ) -> LoadReport:
     """Load a folder, or one file, by a mapping; all of it or, when anything about the files is wrong, nothing.
 
     Without a mapping what is loaded are the exports that plait knows by their columns.
 
     `now` is when we came to know; facts dated after it are refused. Loading the same files again adds nothing.
+    `accepts` names who accepts that an export has changed where it matters; else such a load asks, storing nothing.
     """
+    from plait.sources.contract.judge import Terms
+
     began = perf_counter()
     store, zone = Store.open(home), zone_of(home, mapping)
-    with _staged(home, folder, mapping, now, progress) as (staging, parts):
+    terms = Terms(now, accepts)
+    with _staged(home, folder, mapping, terms, progress) as (staging, parts, judge):
+        judge.judge(store)
         if not (home / FILE).exists():
             write_settings(home, Settings(zone))
         files = store.append(parts, recorded_at=now)
+        judge.keep({file.source for file in staging.files})
         refused = _first_refused(store, parts)
     refresh(store, Derived.open(home))
     controls = [_check(store, control) for control in staging.controls]
@@ -187,7 +205,8 @@ def load(
     intake.keep_controls(home, kept)
     version = store.snapshot().version
     took = perf_counter() - began
-    return LoadReport(files, staging.not_read, refused, controls, version, took, staging.recognised)
+    told = judge.broken(), judge.changed()
+    return LoadReport(files, staging.not_read, refused, controls, version, took, staging.recognised, *told)
 
 
 def refreshed(home: Path) -> bool:
@@ -212,7 +231,11 @@ def try_out(
     home: Path, folder: Path, mapping: Path | None, *, now: datetime, progress: Progress | None = None
 ) -> Trial:
     """Read a folder as `load` would, storing nothing."""
-    with _staged(home, folder, mapping, now, progress) as (staging, parts), duck.connect(home / "spill") as db:
+    from plait.sources.contract.judge import Terms
+
+    tried = _staged(home, folder, mapping, Terms(now, trial=True), progress)
+    with tried as (staging, parts, judge), duck.connect(home / "spill") as db:
+        judge.judge(Store.open(home))
         files = [Loaded(p.source, p.file, p.rows, p.accepted, p.refused_rows, p.without_fact, 0, 0) for p in parts]
         refused = duck.text_list(str(part.refused) for part in parts)
         rows = db.execute(
@@ -220,7 +243,7 @@ def try_out(
         )
         shown = [Refused(*row) for row in rows.fetchall()]
         facts = [fact for part in parts for fact in _first_facts(db, part)]
-        return Trial(files, staging.not_read, shown, facts, staging.recognised)
+        return Trial(files, staging.not_read, shown, facts, staging.recognised, judge.broken(), judge.changed())
 
 
 def measures() -> Mapping[str, Measure]:
@@ -460,9 +483,10 @@ def _open(home: Path, now: datetime, as_of: date | datetime | None, engine: str 
 
 @contextmanager
 def _staged(
-    home: Path, folder: Path, mapping: Path | None, now: datetime, progress: Progress | None
-) -> Iterator[tuple[Staging, list[Part]]]:
+    home: Path, folder: Path, mapping: Path | None, terms: Terms, progress: Progress | None
+) -> Iterator[tuple[Staging, list[Part], Judge]]:
     """Stage a folder for the time of a load; what a killed load has staged is found again by the next."""
+    from plait.sources.contract.judge import Judge
     from plait.sources.known import known_exports
     from plait.sources.mapping import read_mapping
     from plait.sources.staging import stage
@@ -470,11 +494,12 @@ def _staged(
     looks = read_settings(home)
     stated = (read_mapping(mapping) if mapping else known_exports()).at_home(looks.zone, looks.currency)
     with locked(home / "locks" / ".staging"):
-        staging = stage(folder, stated, work=home / "staging", recorded_at=now, progress=progress)
+        judge = Judge(home, terms)
+        staging = stage(folder, stated, work=home / "staging", recorded_at=terms.now, progress=progress, judge=judge)
         if not staging.files:
             raise NothingToLoad(folder, stated)
         parts = _parts(home, staging.files)
-        yield staging, parts
+        yield staging, parts, judge
         _remove(parts)
 
 
@@ -501,7 +526,8 @@ def _remove(parts: list[Part]) -> None:
     for part in parts:
         part.facts.unlink(missing_ok=True)
         part.refused.unlink(missing_ok=True)
-        part.facts.with_name(f"{part.facts.name.split('.')[0]}.json").unlink(missing_ok=True)
+        for beside in part.facts.parent.glob(f"{part.facts.name.split('.')[0]}.*"):
+            beside.unlink(missing_ok=True)
 
 
 def _first_facts(db: duckdb.DuckDBPyConnection, part: Part) -> list[dict[str, object]]:

@@ -19,12 +19,14 @@ import click
 from plait import __version__
 from plait.cli.benchmarks import benchmarks
 from plait.cli.chance_file import score
+from plait.cli.contracts import contract, login_name
 from plait.cli.handoffs import handoff
 from plait.cli.lifecycle import lifecycle
 from plait.cli.links import code, link
 from plait.cli.live import collect, source
 from plait.cli.paths import paths
 from plait.cli.people import user
+from plait.cli.persons import person
 from plait.cli.plainly import JSON, Misuse, Refusal, now, plainly
 from plait.cli.process import process
 from plait.cli.register import register
@@ -86,9 +88,19 @@ def main(context: click.Context, home: Path) -> None:
 @MAPPING
 @click.option("--zone", help="On a new home: the IANA time zone in which days begin (default: the mapping's).")
 @click.option("--currency", help="On a new home: the ISO 4217 currency to report in (default: each amount in its own).")
+@click.option("--accept-drift", is_flag=True, help="Load although an export has changed where it matters.")
 @JSON
 @click.pass_obj
-def load(home: Path, folder: Path, mapping: Path | None, zone: str | None, currency: str | None, as_json: bool) -> None:  # noqa: FBT001
+def load(
+    home: Path,
+    folder: Path,
+    mapping: Path | None,
+    *,
+    zone: str | None,
+    currency: str | None,
+    accept_drift: bool,
+    as_json: bool,
+) -> None:
     """Load the exports in FOLDER (or one file); all of them or, if a file is unfit, nothing."""
     from plait import desk
     from plait.board import print_load
@@ -97,7 +109,8 @@ def load(home: Path, folder: Path, mapping: Path | None, zone: str | None, curre
     with plainly(), _progress(quiet=as_json) as progress:
         if zone or currency:
             desk.set_up(home, Settings(zone or desk.zone_of(home, mapping), currency or read_settings(home).currency))
-        report = desk.load(home, folder, mapping, now=now(), progress=progress)
+        accepts = login_name() if accept_drift else ""
+        report = desk.load(home, folder, mapping, now=now(), progress=progress, accepts=accepts)
     print_load(report, as_json=as_json)
     if not all(control.agrees for control in report.controls):
         raise Refusal("a control total does not hold; the facts are stored, find what is missing or doubled.")
@@ -383,9 +396,11 @@ for command in (
     handoff,
     code,
     collect,
+    contract,
     lifecycle,
     link,
     paths,
+    person,
     register,
     process,
     score,

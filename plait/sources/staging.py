@@ -21,6 +21,8 @@ import duckdb
 
 from plait.duck import literal
 from plait.failure import Said
+from plait.sources.contract.held import Held
+from plait.sources.contract.judge import Judge, judgement_path, keys_path
 from plait.sources.delimited import RowsLost
 from plait.sources.expression import EPOCHS, ISO, Query, compile_file, lookup_table
 from plait.sources.file import (
@@ -83,6 +85,7 @@ class _Job:
     lookups: Mapping[Lookup, Sequence[Found]]
     plain: Plain | None
     table: Table | None
+    held: Held | None = None
 
 
 def stage(
@@ -92,11 +95,13 @@ def stage(
     work: Path,
     recorded_at: datetime,
     progress: Progress | None = None,
+    judge: Judge | None = None,
 ) -> Staging:
     """Turn the files of a folder (or one file) into staged facts and refused rows, by a mapping.
 
     `recorded_at` is when we came to know, with its zone; `work` is a folder for parts and working copies, kept
-    between a killed load and the next. Raises `UnreadableFile` or `BadMapping` before anything is staged.
+    between a killed load and the next. `judge` holds the files against the contracts of their sources. Raises
+    `UnreadableFile`, `BadMapping` or `Drifted` before anything is staged.
     """
     if recorded_at.tzinfo is None:
         raise ValueError("recorded_at needs its timezone")
@@ -109,9 +114,11 @@ def stage(
     try:
         for file in found:  # one by one: what is prepared before a failure is removed below
             looked = _lookups(file, found, mapping.name, folder if folder.is_dir() else folder.parent)
-            jobs.append(_job(file, mapping, looked, work, recorded_at))
+            jobs.append(_job(file, mapping, looked, work, recorded_at, judge))
+        if judge is not None:
+            judge.ask()
         looked_up = {lookup.file for file in mapping.files for lookup in file.lookups()}
-        staged = [_stage_file(job, work, recorded_at, progress or _silent) for job in jobs]
+        staged = [_stage_file(job, work, recorded_at, progress or _silent, judge) for job in jobs]
     finally:
         for job in jobs:
             if job.plain is not None:
@@ -153,22 +160,43 @@ def _lookups(file: Found, found: Sequence[Found], mapping: str, folder: Path) ->
 
 
 def _job(
-    found: Found, mapping: SourceMapping, lookups: Mapping[Lookup, Sequence[Found]], work: Path, recorded_at: datetime
+    found: Found,
+    mapping: SourceMapping,
+    lookups: Mapping[Lookup, Sequence[Found]],
+    work: Path,
+    recorded_at: datetime,
+    judge: Judge | None,
 ) -> _Job:
+    held = judge.held(found) if judge else None
     digests = [file.digest for files in lookups.values() for file in files]
     context = [found.mapping.timezone, found.mapping.currency]  # a home's own stand in no mapping
-    parts = [found.name, found.digest, mapping.digest, _code(), *digests, *context]
+    parts = [found.name, found.digest, mapping.digest, _code(), *digests, *context, held.mark if held else ""]
     key = sha256(json.dumps(parts).encode()).hexdigest()[:32]
     if _finished(work, key, recorded_at) is not None:
-        return _Job(found, key, lookups, None, None)
+        return _Job(found, key, lookups, None, None, held)
     plain = prepare(found, work)
     try:
         _check_formats(found.mapping, mapping.name)
-        table = open_table(found, plain, found.mapping.required())
+        table = _opened(found, plain, judge)
+        if held is not None:
+            held.open(table)
+        if judge is not None:
+            judge.look(found, table, held)
     except BaseException:
         remove_copy(plain)
         raise
-    return _Job(found, key, lookups, plain, table)
+    return _Job(found, key, lookups, plain, table, held)
+
+
+def _opened(found: Found, plain: Plain, judge: Judge | None) -> Table:
+    """Open a file; where it lacks a column of the mapping, say since when and what it may be called now."""
+    try:
+        return open_table(found, plain, found.mapping.required())
+    except BadMapping as bad:
+        changed = judge.explain(found, open_table(found, plain, ())) if judge else []
+        if not changed:
+            raise
+        raise BadMapping(found.name, [*bad.problems, *changed]) from bad
 
 
 @cache
@@ -176,7 +204,10 @@ def _code() -> str:
     """Give the digest of the code that stages: what older code has staged is not taken for its own."""
     here = Path(__file__).parent
     return sha256(
-        b"".join(path.read_bytes() for path in [*sorted(here.glob("*.py")), here.parent / "facts.py"])
+        b"".join(
+            path.read_bytes()
+            for path in [*sorted(here.glob("*.py")), *sorted(here.glob("contract/*.py")), here.parent / "facts.py"]
+        )
     ).hexdigest()
 
 
@@ -207,7 +238,7 @@ def _finished(work: Path, key: str, recorded_at: datetime) -> dict[str, int] | N
     return None if known.pop("future") and not same_time else known
 
 
-def _stage_file(job: _Job, work: Path, recorded_at: datetime, progress: Progress) -> StagedFile:
+def _stage_file(job: _Job, work: Path, recorded_at: datetime, progress: Progress, judge: Judge | None) -> StagedFile:
     facts, refused, counts = _paths(work, job.key)
     known = _finished(work, job.key, recorded_at)
     if known is None:
@@ -222,10 +253,15 @@ def _stage_file(job: _Job, work: Path, recorded_at: datetime, progress: Progress
         for temporary, final in ((made.facts, facts), (made.refused_path, refused)):
             write_through(temporary)
             temporary.rename(final)
+        if job.held is not None:
+            found = job.held.judgement(job.found.mapping.source, rows=made.rows, refused=made.refused)
+            judgement_path(facts).write_text(json.dumps(found.told()))
         temporary = work / f"{job.key}.counts.tmp"
         temporary.write_text(json.dumps(known | stamp))
         write_through(temporary)
         temporary.rename(counts)  # last: a part without it is not finished
+    if judge is not None and job.held is not None:
+        judge.finished(job.held, facts, job.found.mapping.source)
     return StagedFile(job.found.name, job.found.mapping.source, job.found.digest, facts, refused, **known)
 
 
@@ -248,7 +284,11 @@ class _Part:
             raise ValueError(job.key)
         self.job, self.work, self.recorded_at = job, work, recorded_at
         self.table, self.plain, self.progress = job.table, job.plain, progress
-        self.columns = [name for name in job.found.mapping.named() if self.table.has(name)]
+        self.held = job.held
+        spoken_of = self.held.columns if self.held else ()
+        self.columns = [
+            name for name in dict.fromkeys([*job.found.mapping.named(), *spoken_of]) if self.table.has(name)
+        ]
         self.made = _Made(work / f"{job.key}.facts.tmp", work / f"{job.key}.refused.tmp")
 
     def make(self) -> _Made:
@@ -259,12 +299,16 @@ class _Part:
         try:
             with _engine(self.work) as engine:
                 self._load_lookups(engine)
+                if self.held is not None:
+                    self.held.look(engine, self.table, found.mapping, self.columns, self.recorded_at)
                 total = self.plain.path.stat().st_size
                 tally = Tally(refused.add_broken, lambda done: self.progress(found.name, min(done, total), total))
                 with_fact = self._facts(engine, tally)
                 made.rows = tally.rows + refused.count
                 if with_fact < tally.rows:
                     self._rest(engine, refused, tally.rows, with_fact)
+                if self.held is not None:
+                    self.held.keep_keys(engine, keys_path(made.facts), refused=with_fact < tally.rows)
         finally:
             refused.close()
         made.refused = refused.count
@@ -275,6 +319,7 @@ class _Part:
         return compile_file(
             self.job.found.mapping, self.table.query(self.columns, whole=whole), self.columns,
             file=self.job.found.name, recorded_at=self.recorded_at, exponents=self.table.exponents,
+            promised=self.held.promised(self.job.found.mapping, exponents=self.table.exponents) if self.held else None,
         )  # fmt: skip
 
     def _facts(self, engine: duckdb.DuckDBPyConnection, tally: Tally) -> int:
@@ -302,6 +347,7 @@ class _Part:
             f"""create temp table rest as {query.parts}
             select line, broken, case when broken = 0 then 0 when broken is not null then {more} - 1 end as more,
                 case broken {cases} end as value, case when broken is not null then row end as row
+                {self.held.flags(query) if self.held else ""}
             from judged where broken is not null or not ({query.active})"""
         )
         engine.unregister("raw")
@@ -320,7 +366,11 @@ class _Part:
                     none=counted[0],
                 )
             )
-        result = engine.execute("select * from rest where broken is not null order by line")
+        if self.held is not None:
+            self.held.count(engine)
+        result = engine.execute(
+            "select line, broken, more, value, row from rest where broken is not null order by line"
+        )
         while part := result.fetchmany(10_000):
             refused.add_judged(part, query.checks)
 

@@ -131,7 +131,7 @@ class Rule:
 
     def words(self) -> Said:
         """Say it: "`amount` is at least 0"."""
-        than = Said(TYPE_WORDS[self.than[0]]) if self.asks == "type" else ", ".join(self.than)
+        than = Said(TYPE_WORDS[self.than[0]]) if self.asks == "type" else ", ".join(one or '""' for one in self.than)
         said = Said(ASKS[self.asks], column=self.name, than=than)
         return Said("{rule}, broken by {limit}", rule=said, limit=self.limit.words()) if self.limit else said
 
@@ -151,9 +151,10 @@ class Shape:
     volume: tuple[Limit, ...] = ()
     whole: bool = False
 
-    def fits(self, file: str) -> bool:
-        """Tell whether a file is of this shape, by its name or, of an archive's member, by the last part of it."""
-        return pattern_fits(self.pattern, file) or pattern_fits(self.pattern, PurePosixPath(file).name)
+    def fits(self, file: str, read_as: str = "") -> bool:
+        """Tell whether a file is of this shape: by its name (of an archive's member the last part), or by its kind."""
+        by_name = pattern_fits(self.pattern, file) or pattern_fits(self.pattern, PurePosixPath(file).name)
+        return by_name or (bool(read_as) and self.name == read_as)
 
     def column(self, name: str) -> Column | None:
         """Give a column by its name in the file."""
@@ -206,6 +207,6 @@ class Contract:
         """Tell whether loads are judged by it."""
         return self.status in IN_FORCE
 
-    def shape_of(self, file: str) -> Shape | None:
-        """Give the shape that a file is of."""
-        return next((shape for shape in self.shapes if shape.fits(file)), None)
+    def shape_of(self, file: str, read_as: str = "") -> Shape | None:
+        """Give the shape that a file is of; `read_as` is what its columns told it as, such as `deals`."""
+        return next((shape for shape in self.shapes if shape.fits(file, read_as)), None)

@@ -64,6 +64,8 @@ UNITS = {
     **dict.fromkeys(("h", "hr", "hour", "hours"), 3600),
     **dict.fromkeys(("d", "day", "days"), 86_400),
     **dict.fromkeys(("w", "week", "weeks"), 604_800),
+    **dict.fromkeys(("mo", "month", "months"), 30 * 86_400),
+    **dict.fromkeys(("y", "yr", "year", "years"), 365 * 86_400),
 }
 TEAM: Keys = (("id", "name", "description", "members"), ("tags", "customProperties", "authoritativeDefinitions"))
 MEMBER: Keys = (
@@ -72,6 +74,7 @@ MEMBER: Keys = (
 )
 IT_ROLES = ("it owner", "owner in it", "technical owner")
 DEPARTMENT_ROLES = ("department owner", "owner in the department", "business owner")
+FILL_IN = "FILL IN"  # what a proposal leaves to its owners
 CUSTOM = ("id", "property", "value", "description")
 OWN = "plait."
 OWN_TOP = ("plait.source", "plait.controlTotals", "plait.onViolation")
