@@ -125,25 +125,34 @@ def read(home: Path) -> Suppression:
     return Suppression(secret_of(home), {name: frozenset(some) for name, some in told["hashes"].items()})
 
 
-def suppress(home: Path, keys: Iterable[tuple[str, str]], *, now: datetime) -> None:
-    """Put keys on the list; those that are there stay as they are. Under `FACT` a value is `fact_value`."""
+def suppress(home: Path, keys: Iterable[tuple[str, str]], *, number: int, now: datetime) -> None:
+    """Put the keys of one person on the list; those that are there stay as they are. Of `FACT` it is `fact_value`.
+
+    `number` is that of the request: by it the keys of one person are let in again together.
+    """
     secret = secret_of(home)
     new = [(name, digest(secret, value)) for name, value in keys]
     with locked(home / "locks" / ".suppression"):
         told = _told(home)
         for name, hashed in new:
-            told.setdefault(name, {}).setdefault(hashed, now.isoformat(timespec="seconds"))
+            told.setdefault(name, {}).setdefault(hashed, f"{number} {now:%Y-%m-%d}")
         _write(home, told)
 
 
 def allow(home: Path, keys: Iterable[tuple[str, str]]) -> int:
-    """Take keys off the list; gives how many stood on it."""
+    """Take the persons who have these keys off the list, all keys of theirs; gives how many stood on it."""
     secret = secret_of(home)
     with locked(home / "locks" / ".suppression"):
         told = _told(home)
-        taken = [told.get(name, {}).pop(digest(secret, value), None) for name, value in keys]
-        _write(home, told)
-    return sum(one is not None for one in taken)
+        met = [told.get(name, {}).get(digest(secret, value), "") for name, value in keys]
+        numbers = {one.partition(" ")[0] for one in met if one}
+        left = {
+            name: {hashed: one for hashed, one in some.items() if one.partition(" ")[0] not in numbers}
+            for name, some in told.items()
+        }
+        if numbers:
+            _write(home, left)
+    return sum(map(len, told.values())) - sum(map(len, left.values()))
 
 
 def fact_value(source: str, id_: str) -> str:
@@ -159,6 +168,11 @@ def normalised(value: str) -> str:
 def digest(secret: bytes, value: str) -> str:
     """Give the keyed hash of a value."""
     return hmac.digest(secret, normalised(value).encode(), "sha256").hex()
+
+
+def erased_id(secret: bytes, text: str) -> str:
+    """Give what stands in the place of an id that held a personal value, as `erased_id_sql` does."""
+    return ERASED_ID + hmac.digest(secret, text.lower().encode(), "sha256").hex()[:32]
 
 
 def secret_of(home: Path) -> bytes:

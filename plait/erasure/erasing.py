@@ -61,7 +61,7 @@ def carry_out(plan: Plan, *, now: datetime) -> Plan:
 
 def _keep_out(plan: Plan, now: datetime) -> None:
     apart = [(suppression.FACT, suppression.fact_value(*one)) for one in plan.subject.facts]
-    suppression.suppress(plan.home, [*plan.subject.keys, *apart], now=now)
+    suppression.suppress(plan.home, [*plan.subject.keys, *apart], number=plan.number, now=now)
 
 
 def _write_anew(store: Store, plan: Plan) -> Plan:

@@ -15,13 +15,13 @@ from plait import duck, identity
 from plait.delta import Snapshot
 from plait.derived import Derived
 from plait.erasure.subject import Subject
+from plait.erasure.texts import holds_sql, replaced_sql
 from plait.store import FACTS, Store, view_sql
 from plait.suppression import BLANK, ONLY_OF_A_PERSON, erased_id_sql, kept_text_sql, set_secret
 
 if TYPE_CHECKING:
     import duckdb
 
-GONE = "[erased]"  # what stands in a text where a value stood
 ID_COLUMNS = ("id", "object_id")
 TEXT_COLUMNS = ("channel", "campaign", "partner", "product", "owner", "text", "detail")
 SET_APART = 50_000  # rows in one batch on their way into the table
@@ -79,9 +79,9 @@ def prepare(db: duckdb.DuckDBPyConnection, store: Store, subject: Subject) -> Re
     if subject.facts:
         db.executemany("insert into apart values (?, ?)", list(subject.facts))
     _colleagues(db, store, subject)
-    texts = {name: _holds(name, subject.values) for name in TEXT_COLUMNS}
+    texts = {name: holds_sql(name, subject.values) for name in TEXT_COLUMNS}
     texts |= {name: _id_holds(name, subject.values) for name in ID_COLUMNS}
-    named = " or ".join(f"coalesce({_holds(name, _names(subject))}, false)" for name in ("text", "detail"))
+    named = " or ".join(f"coalesce({holds_sql(name, _names(subject))}, false)" for name in ("text", "detail"))
     its = "(keys in (select keys from its_accounts))"
     told = " or ".join(f"coalesce({one}, false)" for one in texts.values())
     db.execute(
@@ -190,34 +190,7 @@ def _mended(name: str, subject: Subject) -> str:
     return others
 
 
-def replaced_sql(column: str, values: list[str]) -> str:
-    """Give a text with values replaced, each standing for itself and not a part of a longer one."""
-    for value in values:
-        for _ in range(2):  # neighbours share the sign between them
-            column = f"regexp_replace({column}, {duck.literal(pattern(value))}, '\\1{GONE}\\2', 'gi')"
-    return column
-
-
-def _holds(column: str, values: list[str]) -> str:
-    """Give whether a text holds one of these values; the cheap look first."""
-    each = (
-        f"(contains(lower({column}), {duck.literal(value)}) "
-        f"and regexp_matches({column}, {duck.literal(pattern(value))}, 'i'))"
-        for value in values
-    )
-    return f"({' or '.join(each)})" if values else "false"
-
-
 def _id_holds(column: str, values: list[str]) -> str:
     """Give whether an id holds one of these values, wherever: ids are put together in all ways."""
     each = (f"contains(lower({column}), {duck.literal(value)})" for value in values)
     return f"coalesce({' or '.join(each)}, false)" if values else "false"
-
-
-def pattern(value: str) -> str:
-    """Give the expression that finds a value that is no part of another: `jane@a.com`, and not `mary.jane@a.com`."""
-    quoted = "".join(f"\\{sign}" if sign.isascii() and not sign.isalnum() else sign for sign in value)
-    before = r"\\[nrtbf]|%[0-9a-f]{2}"  # what a line's end and an encoded sign look like
-    if "@" in value or "%40" in value:
-        return rf"(^|[^a-z0-9._%+\-]|{before}){quoted}($|[^a-z0-9_.\-]|\.(?:$|[^a-z0-9]))"
-    return rf"(^|[^a-z0-9]|{before}){quoted}($|[^a-z0-9])"

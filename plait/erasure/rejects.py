@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plait import duck
-from plait.erasure.facts import replaced_sql
+from plait.erasure.texts import replaced_sql
 from plait.store import LOADS, REJECTS, Store, view_sql
 from plait.suppression import BLANK, Suppression
 

@@ -1,0 +1,1 @@
+"""Erasing on the desk: requests of persons, and what the desk's own database keeps of them."""
