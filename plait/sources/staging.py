@@ -305,7 +305,9 @@ class _Part:
                 tally = Tally(refused.add_broken, lambda done: self.progress(found.name, min(done, total), total))
                 with_fact = self._facts(engine, tally)
                 made.rows = tally.rows + refused.count
-                if with_fact < tally.rows:
+                if not (found.mapping.facts or self.held or found.format == "jsonl"):
+                    made.without_fact = tally.rows  # nothing that could be refused: once through is enough
+                elif with_fact < tally.rows:
                     self._rest(engine, refused, tally.rows, with_fact)
                 if self.held is not None:
                     self.held.keep_keys(engine, keys_path(made.facts), refused=with_fact < tally.rows)
