@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from plait import suppression
 from plait.facts import RULES
 
 NESTED = ("rule", "step")  # holes for a text that is itself one of these
@@ -92,6 +93,8 @@ CONTRACT_TWICE = "contract: {column} is there twice"
 MEND = "correct it in the system it comes from and export it again, or agree on another contract"
 MEND_ALLOWED = "allowed: {allowed}; correct it, or agree on another contract"
 MEND_TWICE = "keep one of the rows, or give each a value of its own"
+
+ERASED_PERSON, LET_THEM_IN = suppression.PERSON_RULE, suppression.PERSON_STEP
 
 _OWN = tuple(text for name, text in list(globals().items()) if name.isupper() and isinstance(text, str))
 
