@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from plait import duck, identity, intake, register, timeline
+from plait import duck, identity, intake, register, suppression, timeline
 from plait.delta import locked, mark_of
 from plait.derived import Derived, refresh
 from plait.engine import DUCKDB
@@ -237,12 +237,14 @@ def try_out(
     with tried as (staging, parts, judge), duck.connect(home / "spill") as db:
         judge.judge(Store.open(home))
         files = [Loaded(p.source, p.file, p.rows, p.accepted, p.refused_rows, p.without_fact, 0, 0) for p in parts]
-        refused = duck.text_list(str(part.refused) for part in parts)
+        erased = suppression.read(home)
+        refused = f"read_parquet({duck.text_list(str(part.refused) for part in parts)})"
         rows = db.execute(
-            f"select file, line, field, value, rule, next_step from read_parquet({refused}) order by all limit 20"
+            f"select file, line, field, value, rule, next_step from {suppression.blank(db, erased, refused)} "
+            "order by all limit 20"
         )
         shown = [Refused(*row) for row in rows.fetchall()]
-        facts = [fact for part in parts for fact in _first_facts(db, part)]
+        facts = [fact for part in parts for fact in _first_facts(db, part, erased)]
         return Trial(files, staging.not_read, shown, facts, staging.recognised, judge.broken(), judge.changed())
 
 
@@ -530,9 +532,10 @@ def _remove(parts: list[Part]) -> None:
             beside.unlink(missing_ok=True)
 
 
-def _first_facts(db: duckdb.DuckDBPyConnection, part: Part) -> list[dict[str, object]]:
+def _first_facts(db: duckdb.DuckDBPyConnection, part: Part, erased: suppression.Suppression) -> list[dict[str, object]]:
     columns = "kind, id, occurred_at, keys, object_id, amount, currency, channel, owner, text"
-    sql = f"select {columns} from read_parquet({duck.literal(str(part.facts))}) order by line, kind limit 2"
+    told = suppression.spare(db, erased, f"read_parquet({duck.literal(str(part.facts))})", any_stored=False)
+    sql = f"select {columns} from {told} order by line, kind limit 2"
     facts: list[dict[str, object]] = db.execute(sql).to_arrow_table().to_pylist()
     return facts
 
@@ -547,7 +550,13 @@ def _first_refused(store: Store, parts: list[Part], most: int = 20) -> list[Refu
         db.execute(view_sql("rejects", store.refused(), REJECTS))
         rows = db.execute(
             f"""
-            select {columns} from read_parquet({refused})
+            with blank as (select * from rejects where row = '{suppression.BLANK}')
+            select {columns} from read_parquet({refused}) anti join blank using (source, file, line)
+            union
+            select {columns} from blank semi join (
+                select source, file, line from read_parquet({refused})
+                union select source, file, line from read_parquet({facts})
+            ) using (source, file, line)
             union
             select {columns} from rejects semi join (select source, file, line, id as value from read_parquet({facts}))
                 using (source, file, line, value) where rule = '{ID_CONFLICT}'
