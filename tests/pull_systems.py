@@ -84,30 +84,41 @@ class HubSpot:
 
 
 class Stripe:
-    """Lists, newest first, in pages of two with `starting_after`; events for what was changed later."""
+    """Lists, newest first, in pages of two with `starting_after`; events for what was changed later; `expand[]`."""
 
     def __init__(self) -> None:
+        paid = {"object": "charge", "currency": "eur", "status": "succeeded", "paid": True, "captured": True,
+                "amount_refunded": 0, "livemode": True, "invoice": None, "metadata": {}}  # fmt: skip
+        of_1 = {"created": epoch(1), "customer": "cus_1", "livemode": True, "metadata": {}}
         self.lists: dict[str, list[Json]] = {
             "customers": [{"id": f"cus_{n}", "object": "customer", "created": epoch(n), "email": f"p{n}@acme.example",
-                           "address": {"line1": "1 Road", "city": "Lyon"}, "metadata": {"tier": "a"}}
-                          for n in range(1, 6)],
-            "charges": [{"id": f"ch_{n}", "object": "charge", "created": epoch(n), "amount": 1999, "currency": "eur",
-                         "customer": f"cus_{n}", "status": "succeeded", "paid": True, "metadata": {}}
+                           "delinquent": False, "invoice_prefix": f"A{n}", "livemode": True, "tax_exempt": "none",
+                           "name": f"Acme {n}", "address": {"line1": "1 Road", "city": "Lyon"},
+                           "metadata": {"tier": "a"}} for n in range(1, 6)],
+            "charges": [{**paid, "id": f"ch_{n}", "created": epoch(n), "amount": 1999, "customer": f"cus_{n}"}
                         for n in (1, 2, 3)],
             "refunds": [{"id": "re_1", "object": "refund", "created": epoch(3), "amount": 500, "currency": "eur",
-                         "charge": "ch_1", "status": "succeeded", "metadata": {}}],
-            "subscriptions": [{"id": "sub_1", "object": "subscription", "created": epoch(1), "customer": "cus_1",
-                               "status": "active", "current_period_end": epoch(30), "metadata": {},
+                         "charge": "ch_1", "status": "succeeded", "reason": None, "receipt_number": None,
+                         "metadata": {}}],
+            "subscriptions": [{**of_1, "id": "sub_1", "object": "subscription", "status": "active", "ended_at": None,
+                               "billing_cycle_anchor": epoch(1), "cancel_at_period_end": False, "canceled_at": None,
+                               "current_period_start": epoch(1), "current_period_end": epoch(30), "trial_end": None,
                                "items": {"data": [self.item(1)], "has_more": True}}],
-            "invoices": [{"id": "in_1", "object": "invoice", "created": epoch(2), "customer": "cus_1", "total": 4000,
-                          "status_transitions": {"paid_at": epoch(2)}, "metadata": {},
+            "invoices": [{**of_1, "id": "in_1", "object": "invoice", "currency": "eur", "total": 4000, "subtotal": 4000,
+                          "tax": None, "amount_due": 4000, "amount_paid": 4000, "amount_remaining": 0, "status": "paid",
+                          "status_transitions": {"paid_at": epoch(2), "finalized_at": epoch(2)},
                           "lines": {"data": [self.line(1)], "has_more": True}}],
-            "products": [], "events": [],
+            "products": [{"id": "prod_1", "active": True, "name": "Seats", "created": epoch(0), "metadata": {}}],
+            "disputes": [], "events": [],
         }  # fmt: skip
 
     def item(self, number: int) -> Json:
-        plan = {"id": "plan_a", "amount": 2000, "currency": "eur", "interval": "month", "product": "prod_1"}
-        return {"id": f"si_{number}", "created": epoch(1), "quantity": 2, "plan": plan, "price": {"id": "price_a"},
+        plan = {"id": "plan_a", "amount": 2000, "currency": "eur", "interval": "month", "product": "prod_1",
+                "interval_count": 1, "billing_scheme": "per_unit", "usage_type": "licensed"}  # fmt: skip
+        every = {"interval": "month", "interval_count": 1, "usage_type": "licensed"}
+        price = {"id": "price_a", "unit_amount": 2000, "unit_amount_decimal": "2000", "currency": "eur",
+                 "billing_scheme": "per_unit", "product": "prod_1", "recurring": every}  # fmt: skip
+        return {"id": f"si_{number}", "created": epoch(1), "quantity": 2, "plan": plan, "price": price,
                 "subscription": "sub_1", "metadata": {}}  # fmt: skip
 
     def line(self, number: int) -> Json:
@@ -127,7 +138,18 @@ class Stripe:
             every = [one for one in every if one["created"] >= int(since)]
         if types := asked.query.get("types[]"):
             every = [one for one in every if one["type"] in types]
-        return self.page(sorted(every, key=lambda one: -one["created"]), asked)
+        expand = asked.query.get("expand[]", [])
+        every = [self.expanded(one, expand) for one in sorted(every, key=lambda one: -one["created"])]
+        return self.page(every, asked)
+
+    def expanded(self, one: Json, expand: list[str]) -> Json:
+        """Put the customer, or the charge with its customer, in the place of its id."""
+        for name, known in (("charge", "charges"), ("customer", "customers")):
+            if f"data.{name}" in expand:
+                inner = next(other for other in self.lists[known] if other["id"] == one[name])
+                deeper = [path.replace(f"data.{name}.", "data.") for path in expand if path.startswith(f"data.{name}.")]
+                one = {**one, name: self.expanded(inner, deeper)}
+        return one
 
     def page(self, every: list[Json], asked: Asked) -> Json:
         after = asked.one("starting_after")
@@ -174,6 +196,8 @@ class Salesforce:
         self.tokens, self.left = 0, 0
         self.objects: dict[str, list[Json]] = {
             "Account": [{"attributes": {"type": "Account"}, "Id": f"001{n}", "Name": f"Acme {n}", "BillingCity": "Bonn",
+                         "OwnerId": "0051", "Industry": None, "BillingCountry": "DE", "NumberOfEmployees": 10,
+                         "Website": f"https://acme{n}.example", "CreatedDate": iso(0).replace("Z", "+0000"),
                          "AnnualRevenue": 1200000.10, "Region__c": "EU", "IsDeleted": False,
                          "BillingAddress": {"city": "Bonn"},
                          "SystemModstamp": iso(n).replace("Z", "+0000")} for n in range(1, 6)],
@@ -181,7 +205,17 @@ class Salesforce:
                              "IsWon": True, "IsClosed": True, "StageName": "Closed Won", "CloseDate": "2026-03-04",
                              "Pricebook2Id": None, "AccountId": "0011", "CreatedDate": iso(1).replace("Z", "+0000"),
                              "SystemModstamp": iso(4).replace("Z", "+0000")}],
+            "Contact": [{"attributes": {"type": "Contact"}, "Id": "0031", "LastName": "Jane",
+                         "Email": "jane@acme.example", "AccountId": "0011", "MailingCountry": "DE", "OwnerId": "0051",
+                         "CreatedDate": iso(0).replace("Z", "+0000"), "SystemModstamp": iso(1).replace("Z", "+0000")}],
+            "Task": [self.task("00T1", 3)],
         }  # fmt: skip
+
+    def task(self, id_: str, day: int) -> Json:
+        at = iso(day).replace("Z", "+0000")
+        return {"attributes": {"type": "Task"}, "Id": id_, "WhoId": "0031", "WhatId": None, "AccountId": "0011",
+                "Subject": "Call", "Priority": "Normal", "IsClosed": False, "ActivityDate": "2026-03-09",
+                "CompletedDateTime": None, "CreatedDate": at, "OwnerId": "0051", "SystemModstamp": at}  # fmt: skip
 
     def __call__(self, asked: Asked) -> Json:
         if asked.path == "/services/oauth2/token":
@@ -199,9 +233,11 @@ class Salesforce:
         else:
             name, start = asked.one("q").split(" FROM ")[1].split(" ")[0], "0"
             self.since = asked.one("q").partition(">= ")[2]
+            self.ids = asked.one("q").partition(" IN ")[2]
         found = [
             one for one in self.objects.get(name, [])
-            if not self.since or datetime.fromisoformat(one["SystemModstamp"]) >= datetime.fromisoformat(self.since)
+            if (not self.ids or one["Id"] in self.ids)
+            and (not self.since or datetime.fromisoformat(one["SystemModstamp"]) >= datetime.fromisoformat(self.since))
         ]  # fmt: skip
         page, rest = found[int(start) : int(start) + 2], int(start) + 2 < len(found)
         told = {"totalSize": len(found), "done": not rest, "records": page}

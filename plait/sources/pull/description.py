@@ -19,9 +19,8 @@ from plait.failure import Said, Unfit
 
 HERE = Path(__file__).parent
 HOLE = re.compile(r"{(\w+)}")
-RUN = frozenset({"cursor", "last_id", "id", "now"})  # holes that a run fills; the others are settings of a connection
+RUN = frozenset({"cursor", "last_id", "id", "ids"})  # holes that a run fills; the others are settings of a connection
 ITEMS = "{items}"  # stands in the body of a batch for the list of what is asked about
-SINCE, UNTIL = "{cursor}", "{now}"
 TABLE = re.compile(r"[a-z][a-z0-9_]{0,60}")
 HOST = re.compile(r"https://[^/?#@{}]*(\{\w+\}[^/?#@{}]*)?")
 Texts = Mapping[str, str | list[str]]
@@ -120,9 +119,10 @@ class Table(_Part, frozen=True, kw_only=True):
     """A table that records are written to, in the layout that the known mappings read.
 
     Every field of a record becomes a column: nested fields are joined by `_`, lists and `whole` objects stay as JSON.
-    `rename` gives fields (and the beginnings of nested ones) other names, `also` adds columns. With `each` there is a
-    row for every item of that list (`^.` leads to the record around it), of which `take` may name a part; `more` says
-    where the rest of a list is that an answer cuts off.
+    `rename` gives fields (and the beginnings of nested ones) other names, `also` adds columns (of several paths with |
+    between them the first that leads anywhere), `columns` are there even where no record has them. With `each` there is
+    a row for every item of that list (`^.` leads to the record around it). `take` names the part of a record or item
+    that is the row; `more` says where the rest of a list is that an answer cuts off.
     """
 
     name: str
@@ -136,6 +136,7 @@ class Table(_Part, frozen=True, kw_only=True):
     drop: list[str] = []
     instants: list[str] = []
     epochs: list[str] = []
+    columns: list[str] = []
     more: Rest | None = None
 
 
@@ -153,16 +154,23 @@ class Rest(_Part, frozen=True, kw_only=True):
 class Batch(_Part, frozen=True, kw_only=True):
     """What is asked about records after they have come, `size` of them at once; `{items}` in the body are they.
 
+    With `ids` it asks for other records that they name there and that this run has not read: `{ids}` is their list,
+    parted by `join`, of those that begin with `starts`.
+
     Of the errors that stand in an answer beside its records, those whose `subCategory` is `harmless` say that there is
     nothing; any other ends the run.
     """
 
     name: str
     path: str
-    item: Mapping[str, str]
-    body: Mapping[str, object]
     records: str
     table: list[Table]
+    method: Literal["GET", "POST"] = "POST"
+    item: Mapping[str, str] = {}
+    ids: str = ""
+    starts: str = ""
+    join: str = ","
+    body: Mapping[str, object] | None = None
     size: int = 100
     query: Texts = {}
     errors: str = "errors"
@@ -319,4 +327,4 @@ def _requests(system: System) -> Iterable[tuple[str, object]]:
         if one.changes:
             yield where, [one.changes.path or "", one.changes.query, one.changes.body or {}]
         for batch in one.batch:
-            yield f"{where}, batch {batch.name!r}", [batch.path, batch.query, batch.body]
+            yield f"{where}, batch {batch.name!r}", [batch.path, batch.query, batch.body or {}]

@@ -6,8 +6,9 @@ in between is read again and adds nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -32,17 +33,28 @@ from plait.sources.pull.written import Tables
 
 Cursors = Mapping[str, str]
 Tell = Callable[[str, int], None]
+ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 LONGEST_LIST = 1_000_000  # records of one list within a record
 ZERO = "1970-01-01T00:00:00+00:00"
 
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What a run has read: the rows of each file, the requests it took, and the cursors to keep once it is loaded."""
+    """What a run has read: the rows of each file, the requests it took, and the cursors to keep once it is loaded.
+
+    `of` names for each file the cursors that it stands for: one that nobody could load must not move them.
+    """
 
     rows: Mapping[str, int]
-    cursors: Mapping[str, object]
+    cursors: Mapping[str, str]
     requests: int = 0
+    of: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def loaded(self, before: Mapping[str, str], not_read: Sequence[str]) -> dict[str, str]:
+        """Give the cursors to keep: those of files that were not read stay where they were."""
+        stay = {cursor for file in not_read for cursor in self.of.get(file, ())}
+        kept = {name: value for name, value in self.cursors.items() if name not in stay}
+        return kept | {name: before[name] for name in stay if name in before}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +93,22 @@ def pull(
     asker, values = _asker(reached, pace)
     tables = Tables(folder)
     try:
-        run = _Run(asker, tables, {**values, "now": now.strftime("%Y-%m-%dT%H:%M:%SZ")}, now, tell)
+        run = _Run(asker, tables, values, now, tell)
         for resource in reached.system.resource:
             run.read(resource, cursors.get(resource.name))
-        return Pulled(tables.finish(), {**cursors, **run.cursors}, asker.requests)
+        return Pulled(tables.finish(), {**cursors, **run.cursors}, asker.requests, _cursors_of(reached.system))
     finally:
         tables.close()
         asker.close()
+
+
+def _cursors_of(system: System) -> dict[str, list[str]]:
+    """Name for each file the resources whose records it holds."""
+    found: dict[str, list[str]] = {}
+    for resource in system.resource:
+        for table in (*resource.table, *(one for batch in resource.batch for one in batch.table)):
+            found.setdefault(f"{table.name}.jsonl", []).append(resource.name)
+    return found
 
 
 def _asker(reached: Reached, pace: Pace) -> tuple[Asker, dict[str, str]]:
@@ -108,6 +129,8 @@ class _Run:
     def __init__(self, asker: Asker, tables: Tables, values: Mapping[str, str], now: datetime, tell: Tell) -> None:
         self.asker, self.tables, self.values, self.now, self.tell = asker, tables, values, now, tell
         self.cursors: dict[str, str] = {}
+        self.synced = now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        self.asked: set[tuple[str, str]] = set()  # what batches have asked for already
         self.rest: tuple[str, str, list[Json]] = ("", "", [])  # the list fetched last: several tables are made of it
 
     def read(self, resource: Resource, cursor: str | None) -> None:
@@ -177,8 +200,11 @@ class _Run:
 
     def _write(self, resource: Resource, record: Json) -> None:
         for table in resource.table:
-            for row in rows_of(self._whole(record, table), table):
-                self.tables.add(table.name, row, key=table.key, newest=resource.newest)
+            self._add(record, table, resource.newest)
+
+    def _add(self, record: Json, table: Table, newest: str) -> None:
+        for row in rows_of(self._whole(record, table), table):
+            self.tables.add(table.name, row | {"_fivetran_synced": self.synced}, key=table.key, newest=newest)
 
     def _whole(self, record: Json, table: Table) -> Json:
         """Fetch the rest of a list that an answer has cut off."""
@@ -199,20 +225,30 @@ class _Run:
 
     def _ask_about(self, resource: Resource, batch: Batch, records: list[Json]) -> None:
         """Ask for more about the records of a page."""
-        for start in range(0, len(records), batch.size):
-            items = [
-                {name: text_of(at(record, path)) for name, path in batch.item.items()}
-                for record in records[start : start + batch.size]
-            ]
-            asked = _Asked("POST", batch.path, batch.query, batch.body).filled(self.values)
-            body = _with_items(asked.body, items)
-            answer = self.asker.ask(replace(asked.request(""), body=body))
+        wanted = self._named(batch, records) if batch.ids else records
+        for start in range(0, len(wanted), batch.size):
+            some = wanted[start : start + batch.size]
+            ids = batch.join.join(some) if batch.ids else ""
+            asked = _Asked(batch.method, batch.path, batch.query, batch.body).filled({**self.values, "ids": ids})
+            items = [{name: text_of(at(one, path)) for name, path in batch.item.items()} for one in some]
+            answer = self.asker.ask(replace(asked.request(""), body=_with_items(asked.body, items)))
             self._refuse_errors(batch, at(answer.value, batch.errors))
             found = at(answer.value, batch.records)
             for record in found if isinstance(found, list) else []:
                 for table in batch.table:
-                    for row in rows_of(self._whole(record, table), table):
-                        self.tables.add(table.name, row, key=table.key, newest=resource.newest)
+                    self._add(record, table, resource.newest)
+
+    def _named(self, batch: Batch, records: list[Json]) -> list[Json]:
+        """Give the ids that records name of others which this run has not read and not asked for."""
+        named = dict.fromkeys(text_of(at(record, batch.ids)) for record in records)
+        fresh = [
+            one
+            for one in named
+            if ID.fullmatch(one) and one.startswith(batch.starts) and (batch.name, one) not in self.asked
+            and not self.tables.holds(batch.table[0].name, one)
+        ]  # fmt: skip
+        self.asked.update((batch.name, one) for one in fresh)
+        return list(fresh)
 
     def _refuse_errors(self, batch: Batch, errors: Json) -> None:
         """End the run where a part of a batch could not be told: half of it would pass for all."""

@@ -43,13 +43,15 @@ def snake(name: str) -> str:
 def rows_of(record: Json, table: Table) -> Iterator[Row]:
     """Give the rows that one record has in a table."""
     if not table.each:
-        yield _row(record, None, table)
+        part = at(record, table.take)
+        if isinstance(part, dict):
+            yield _row(part, record, table)
         return
     items = at(record, table.each)
     for item in items if isinstance(items, list) else []:
         part = at(item, table.take)
         if part is not None:
-            yield _row(part if isinstance(part, dict) else {"value": part}, (item, record), table)
+            yield _row(part if isinstance(part, dict) else {"value": part}, record, table)
 
 
 def instant(value: Json, *, epoch: bool = False) -> datetime | None:
@@ -70,11 +72,13 @@ def instant(value: Json, *, epoch: bool = False) -> datetime | None:
     return None
 
 
-def _row(record: Json, around: tuple[Json, Json] | None, table: Table) -> Row:
+def _row(record: Mapping[str, Json], around: Json, table: Table) -> Row:
     row: Row = {}
-    _flatten(record if isinstance(record, dict) else {"value": record}, "", "", table, row)
+    _flatten(record, "", "", table, row)
     for name, source in table.also.items():
         row[name] = _also(record, around, source)
+    for name in table.columns:
+        row.setdefault(name, None)
     return {name: _written(name, value, table) for name, value in row.items()}
 
 
@@ -94,17 +98,14 @@ def _flatten(record: Mapping[str, Json], path: str, prefix: str, table: Table, r
         row[column] = value
 
 
-def _also(record: Json, around: tuple[Json, Json] | None, source: str | Chosen) -> Json:
-    path = source if isinstance(source, str) else source.source
-    base = record
-    if path.startswith("^."):
-        path, base = path[2:], around[1] if around else None
-    elif path.startswith("-."):  # the item of the list whose part the record is
-        path, base = path[2:], around[0] if around else None
-    value = at(base, path)
+def _also(record: Json, around: Json, source: str | Chosen) -> Json:
     if isinstance(source, Chosen):
-        return source.map.get(text_of(value), source.otherwise)
-    return value
+        return source.map.get(text_of(at(record, source.source)), source.otherwise)
+    for path in source.split("|"):
+        value = at(around, path[2:]) if path.startswith("^.") else at(record, path)
+        if value is not None:
+            return value
+    return None
 
 
 def _written(name: str, value: Json, table: Table) -> Json:

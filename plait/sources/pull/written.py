@@ -24,6 +24,10 @@ class Tables:
             self.files[table] = _File(self.folder / f"{table}.jsonl")
         self.files[table].add(row, key, newest)
 
+    def holds(self, table: str, value: str) -> bool:
+        """Tell whether a table, whose key is one column, holds a row."""
+        return table in self.files and key_of([value]) in self.files[table].seen
+
     def finish(self) -> dict[str, int]:
         """Finish the files; gives how many rows each has."""
         return {file.path.name: file.finish() for file in self.files.values()}
@@ -44,7 +48,7 @@ class _File:
 
     def add(self, row: Mapping[str, Json], key: Sequence[str], newest: str) -> None:
         text = written(row)
-        own = _digest("\x1f".join(str(row.get(name)) for name in key).encode())
+        own = key_of([str(row.get(name)) for name in key])
         digest = _digest(text)
         known = self.seen.get(own)
         if known is not None and (known[1] == digest or newest == "first"):
@@ -71,6 +75,11 @@ def written(row: Mapping[str, Json]) -> bytes:
     import simplejson
 
     return f"{simplejson.dumps(row, use_decimal=True, ensure_ascii=False, separators=(',', ':'))}\n".encode()
+
+
+def key_of(values: Sequence[str]) -> bytes:
+    """Give what a row is known by."""
+    return _digest("\x1f".join(values).encode())
 
 
 def _digest(text: bytes) -> bytes:
