@@ -81,19 +81,22 @@ def prepare(db: duckdb.DuckDBPyConnection, store: Store, subject: Subject) -> Re
     _colleagues(db, store, subject)
     texts = {name: holds_sql(name, subject.values) for name in TEXT_COLUMNS}
     texts |= {name: _id_holds(name, subject.values) for name in ID_COLUMNS}
-    named = " or ".join(f"coalesce({holds_sql(name, _names(subject))}, false)" for name in ("text", "detail"))
-    its = "(keys in (select keys from its_accounts))"
     told = " or ".join(f"coalesce({one}, false)" for one in texts.values())
+    named = " or ".join(f"coalesce({holds_sql(name, _names(subject))}, false)" for name in ("text", "detail"))
+    # The cheap look at all words of a fact as one text comes first: every fact is looked at, and few are hit.
+    every = f"lower(concat_ws(' ', {', '.join((*ID_COLUMNS, *TEXT_COLUMNS))}))"
+    apart = "(source, id) in (select (source, id) from apart)" if subject.facts else "false"
     db.execute(
         f"""
+        create temp table looked as
+        select * exclude (amount, currency, quantity, occurred_at),
+            keys in (select keys from sets) or {apart} as concerned
+        from facts
+        where keys in (select keys from sets) or {apart} or {_any_of(every, subject.values)}
+            or (keys in (select keys from its_accounts) and {_any_of(every, _names(subject))});
         create temp table hit as
-        select source, month, id, kind, keys, recorded_at, concerned, replaced from (
-            select source, month, id, kind, keys, recorded_at,
-                keys in (select keys from sets) or (source, id) in (select (source, id) from apart) as concerned,
-                {texts["id"]} as replaced,
-                {told} as told, {its if subject.names else "false"} and ({named}) as named
-            from facts
-        ) where concerned or told or named
+        select source, month, id, kind, keys, recorded_at, concerned, {texts["id"]} as replaced from looked
+        where concerned or {told} or {named}
         """
     )
     return _counted(db)
@@ -188,6 +191,11 @@ def _mended(name: str, subject: Subject) -> str:
         marked = f"json_merge_patch({others}, '{BLANK}')::varchar"
         return f"if(hit.concerned, '{BLANK}', if(hit.replaced or {others} <> touched.detail, {marked}, touched.detail))"
     return others
+
+
+def _any_of(text: str, values: list[str]) -> str:
+    """Give whether a text in lower case has any of these values anywhere in it."""
+    return f"({' or '.join(f'contains({text}, {duck.literal(value)})' for value in values) or 'false'})"
 
 
 def _id_holds(column: str, values: list[str]) -> str:

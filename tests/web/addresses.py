@@ -35,6 +35,8 @@ CHANGES = {  # addresses to which a form is sent, inside a transaction that is u
     "handoff_new", "handoff_act", "handoff_rules", "handoff_away", "handoff_back", "digest",
     "api-handoff-accept", "api-handoff-reject",
     "api-handoff-touch", "stages",
+    "personal_data_find", "personal_data_export", "personal_data_note", "personal_data_erase", "personal_data_allow",
+    "personal_data_resume",
 }  # fmt: skip
 Examples = Mapping[str, dict[str, Any]]
 
