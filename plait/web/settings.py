@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "plait.web.handoffs",
     "plait.web.register",
     "plait.web.benchmarks",
+    "plait.web.connections",
     "plait.web.erasing",
 ]
 MIDDLEWARE = [

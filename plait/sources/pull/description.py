@@ -22,7 +22,7 @@ HOLE = re.compile(r"{(\w+)}")
 RUN = frozenset({"cursor", "last_id", "id", "ids"})  # holes that a run fills; the others are settings of a connection
 ITEMS = "{items}"  # stands in the body of a batch for the list of what is asked about
 TABLE = re.compile(r"[a-z][a-z0-9_]{0,60}")
-HOST = re.compile(r"https://[^/?#@{}]*(\{\w+\}[^/?#@{}]*)?")
+HOST = re.compile(r"https://[^/?#@{}]*(\{\w+\}[^/?#@{}]*)?|http://(localhost|127\.0\.0\.1)(:\d+)?")
 Texts = Mapping[str, str | list[str]]
 
 

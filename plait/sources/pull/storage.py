@@ -110,7 +110,9 @@ def _lying(fs: Any, storage: Storage) -> list[Lying]:  # noqa: ANN401 - fsspec h
     if not found and not fs.exists(base):
         raise BadStorage(Said("{path} is not there.", path=storage.path))
     lying = [
-        _described(info, _below(place, base)) for place, info in sorted(found.items()) if _safe(_below(place, base))
+        _described(info, _below(place, base))
+        for place, info in sorted(found.items())
+        if _safe(_below(place, base)) and not info.get("islink")  # a link could lead anywhere
     ]
     return [one for one in lying if one.size]
 

@@ -1,0 +1,1 @@
+"""Connections: systems whose data plait fetches itself, on a schedule."""
