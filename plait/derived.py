@@ -3,7 +3,8 @@
 The resolved facts lie in buckets of whole accounts, and in each bucket apart by how often their kind is written: most
 questions are about the few deals, leads and payments, and do not read the many visits. New facts are added to their
 buckets; only a bucket in which a known fact now concerns somebody else is written anew, or one that has become many
-small files. All of it can be built again from the facts, with the same result.
+small files. What people decide about identity moves known facts in the same way. All of it can be built again from the
+facts and the decisions, with the same result.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from plait import duck, identity
 from plait.delta import DataFile, DurableTable, Snapshot, locked, mark_of
 from plait.facts import OFTEN
 from plait.settings import Settings, read_settings
+from plait.stewardship import DECIDED, read_decisions
 from plait.store import FACTS, Store, view_sql
 
 TIMELINE = pa.schema(
@@ -84,25 +86,26 @@ def _open_made(
 
 
 def refresh(store: Store, derived: Derived, *, everything: bool = False) -> bool:
-    """Bring the derived tables up to the newest facts; tell whether there was anything to do.
+    """Bring the derived tables up to the newest facts and decisions; tell whether there was anything to do.
 
     `everything` builds them anew, whatever they say they were made from.
     """
     settings = read_settings(store.home)
     with locked(store.home / "locks" / ".timeline"):
         snapshot, was = store.snapshot(), derived.timeline.metadata()
-        stamp = {FACTS_VERSION: str(snapshot.version), SETTINGS: settings.zone}
-        if not everything and all(was.get(name) == value for name, value in stamp.items()):
+        decisions = read_decisions(store.home)
+        stamp = {FACTS_VERSION: str(snapshot.version), SETTINGS: settings.zone, DECIDED: decisions.stamp}
+        if not everything and all(was.get(name, "") == value for name, value in stamp.items()):
             return False
         if not snapshot.rows and FACTS_VERSION not in was and not everything:
             return False
         with duck.connect(store.spill) as db:
             db.execute(view_sql("facts", snapshot, FACTS))
-            identity.build(db)
+            identity.build(db, decisions)
             if everything or was.get(SETTINGS) != settings.zone:
                 changed = None
             else:
-                changed = _changed_buckets(db, store, derived, int(was.get(FACTS_VERSION, 0)), snapshot)
+                changed = _changed_buckets(db, store, derived, was, snapshot)
             if changed is None:
                 db.execute("create or replace temp view added as from facts limit 0")
             derived.identity.replace(db.sql("select * from identity").to_arrow_reader(50_000), stamp)
@@ -112,18 +115,19 @@ def refresh(store: Store, derived: Derived, *, everything: bool = False) -> bool
 
 
 def _changed_buckets(
-    db: duckdb.DuckDBPyConnection, store: Store, derived: Derived, was_version: int, now: Snapshot
+    db: duckdb.DuckDBPyConnection, store: Store, derived: Derived, was: Mapping[str, str], now: Snapshot
 ) -> list[str] | None:
     """Name the buckets to write anew and make the view `added` of the new facts; None when it must be all of them."""
     before = derived.timeline.snapshot()
     digits = bucket_digits(now.rows)
     if not before.rows or bucket_digits(before.rows) != digits:
         return None
-    added = store.facts.added_between(was_version, now.version)
+    added = store.facts.added_between(int(was.get(FACTS_VERSION, 0)), now.version)
     if added is None:
         return None
-    if derived.identity.metadata().get(FACTS_VERSION) != str(was_version):  # killed between the two: what moved is lost
-        return None
+    told = derived.identity.metadata()
+    if any(told.get(name, "") != was.get(name, "") for name in (FACTS_VERSION, DECIDED)):
+        return None  # killed between the two: what moved is lost
     db.execute(view_sql("added", Snapshot(now.root, now.version, added, 0), FACTS))
     db.execute(view_sql("identity_before", derived.identity.snapshot(), identity.IDENTITY))
     columns = ", ".join(identity.IDENTITY.names)

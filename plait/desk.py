@@ -24,6 +24,7 @@ from plait.points.kept import FOLDER as SCORES
 from plait.settings import FILE, BadSettings, Settings, read_settings, write_settings
 from plait.stages import Version, keep_version, read_versions
 from plait.stages.versions import FOLDER as STAGES
+from plait.stewardship import read_decisions
 from plait.store import FACTS, ID_CONFLICT, REJECTS, Loaded, Part, SourceCount, Store, view_sql
 
 if TYPE_CHECKING:
@@ -327,7 +328,7 @@ def story(
         db.execute(view_sql("facts", store.snapshot(), FACTS))
         db.execute(view_sql("nodes", Derived.open(home).nodes.snapshot(), identity.NODES))
         names = db.execute("select name, value from nodes where belongs_to = ? order by first_at, name, value", [found])
-        return Story(found, names.fetchall(), facts, identity.joins_of(db, found))
+        return Story(found, names.fetchall(), facts, identity.joins_of(db, found, read_decisions(home)))
 
 
 def loads(home: Path, *, limit: int, offset: int = 0) -> tuple[list[intake.FileLoad], int]:
@@ -375,7 +376,7 @@ def account_joins(home: Path, account: str) -> list[identity.Join]:
     with duck.connect(store.spill) as db:
         db.execute(view_sql("facts", store.snapshot(), FACTS))
         db.execute(view_sql("nodes", Derived.open(home).nodes.snapshot(), identity.NODES))
-        return identity.joins_of(db, account)
+        return identity.joins_of(db, account, read_decisions(home))
 
 
 def info(home: Path) -> Info:

@@ -2,9 +2,9 @@
 
 Deterministic. Two keys of one fact are joined; what is joined directly or over others is one component (scipy). Its id
 is made from its oldest key, so it stays the same when later loads add keys, and a merge keeps the older id; building
-again from the facts gives the same ids. A key that is shared by more strangers than its limit, a role mailbox such as
+again from the facts gives the same ids. A key that is shared by more strangers than its limit, a role mailbox like
 `info@` and the domain of a free-mail service never join anybody. Each join keeps the fact's keys and the day it was
-known.
+known. What people decided (`plait.stewardship`) goes before: who is one, who is apart, which values join nobody.
 
 A browser on which two users sign in is nobody's for good, but somebody's at each moment: what it does without a name is
 of whoever signed in last, and before the first sign-in of that first user. Those stretches are its epochs.
@@ -20,13 +20,19 @@ import numpy as np
 import pyarrow as pa
 
 from plait import duck
+from plait.stewardship import MERGE, NOTHING_DECIDED, PART, Decision, Decisions, Key
+from plait.stewardship.graph import STRENGTH, components, joined, strength_sql
+
+__all__ = [
+    "ACCOUNT_LIMIT", "FREE_MAIL", "IDENTITY", "NODES", "PERSON_LIMIT", "ROLE_MAILBOXES", "STRENGTH", "Join", "build",
+    "id_sql", "joins_of",
+]  # fmt: skip
 
 # A key is shared when it meets more than this many values of one equally strong or stronger name: a kiosk's cookie many
 # addresses, a switchboard's number many people. A person's address may meet any number of cookies: those are weaker.
 # A cookie that meets two user ids is a shared computer at once, since a person has one user id: it then has epochs.
 PERSON_LIMIT = 5
 ACCOUNT_LIMIT = 20
-STRENGTH = {"anonymous_id": 0, "phone": 1, "email": 2, "domain": 0}  # every other name: 3
 
 ROLE_MAILBOXES = (  # RFC 2142 and what firms really use: whoever answers there, it is not one person
     "abuse accounting accounts admin administration billing booking buchhaltung careers contact contacto einkauf "
@@ -58,7 +64,7 @@ NODES = pa.schema(
         ("name", pa.string()),
         ("value", pa.string()),
         ("belongs_to", pa.string()),  # null when the key joins nobody
-        ("why_not", pa.string()),  # shared, role mailbox or free mail; null when it joins
+        ("why_not", pa.string()),  # shared, role mailbox, free mail or blocked; null when it joins
         ("first_at", pa.timestamp("us")),
     ]
 )
@@ -66,31 +72,33 @@ NODES = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Two keys that are one person or one company, because one fact carries both."""
+    """Two keys that are one person or one company: one fact of a source carries both, or somebody decided it."""
 
     scope: str
-    left: tuple[str, str]
-    right: tuple[str, str]
+    left: Key
+    right: Key
     because: str
     recorded_at: datetime
+    source: str = ""
+    decision: Decision | None = None
 
 
-def build(db: duckdb.DuckDBPyConnection) -> None:
-    """Make the tables `identity` (`keys` to account and person) and `nodes` from the view `facts`.
+def build(db: duckdb.DuckDBPyConnection, decisions: Decisions = NOTHING_DECIDED) -> None:
+    """Make the tables `identity` (`keys` to account and person) and `nodes` from the view `facts` and the decisions.
 
     A set of keys has one row, or one for each epoch. Memory grows with the number of distinct key sets, not of facts.
     """
     db.execute(_SEEN_SQL)
-    db.execute(_usable_sql())
-    _connect(db)
-    db.execute(_PLACED_SQL)
+    db.execute(_usable_sql(decisions))
+    _connect(db, decisions)
+    db.execute(_placed_sql(decisions))
     (shared,) = db.execute("select count(*) from logins").fetchall()[0]
     db.execute(_EPOCHS_SQL.format(facts="facts" if shared else "(from facts limit 0)"))
     db.execute(_IDENTITY_SQL)
 
 
-def joins_of(db: duckdb.DuckDBPyConnection, owner: str) -> list[Join]:
-    """Tell why the keys of a person or an account are one: each pair of keys that met in one fact, oldest first.
+def joins_of(db: duckdb.DuckDBPyConnection, owner: str, decisions: Decisions = NOTHING_DECIDED) -> list[Join]:
+    """Tell why the keys of a person or an account are one, oldest first: pairs that met in one fact, and decisions.
 
     Needs the view `facts` and the table `nodes`.
     """
@@ -98,26 +106,42 @@ def joins_of(db: duckdb.DuckDBPyConnection, owner: str) -> list[Join]:
         """
         with mine as (select * from nodes where belongs_to = ?),
         met as (
-            select keys, min(recorded_at) as recorded_at from facts
+            select keys, min(recorded_at) as recorded_at, arg_min(source, (recorded_at, source, id)) as source
+            from facts
             where exists (select 1 from mine where contains(facts.keys, to_json(mine.value)::varchar))
             group by keys
         ),
         held as (
-            select mine.scope, mine.name, mine.value, met.keys, met.recorded_at from met
+            select mine.scope, mine.name, mine.value, met.keys, met.recorded_at, met.source from met
             join mine on json_extract_string(met.keys, '$."' || mine.name || '"') = mine.value
         )
         select one.scope, one.name, one.value, two.name, two.value,
-            arg_min(one.keys, one.recorded_at), min(one.recorded_at)
+            arg_min(one.keys, (one.recorded_at, one.keys)), min(one.recorded_at),
+            arg_min(one.source, (one.recorded_at, one.keys))
         from held as one join held as two on one.keys = two.keys and one.name < two.name
         group by all order by 7, 2, 3, 4, 5
         """,
         [owner],
     ).fetchall()
-    return [Join(scope, (a, b), (c, d), because, at) for scope, a, b, c, d, because, at in rows]
+    met = [Join(scope, (a, b), (c, d), because, at, source) for scope, a, b, c, d, because, at, source in rows]
+    return sorted([*met, *_decided(db, owner, decisions)], key=lambda join: join.recorded_at)
 
 
-def _connect(db: duckdb.DuckDBPyConnection) -> None:
-    """Join the usable keys that met in a fact; each component is named after its oldest key."""
+def _decided(db: duckdb.DuckDBPyConnection, owner: str, decisions: Decisions) -> list[Join]:
+    """Give the merges in force that hold a person or an account together."""
+    merges = [one for one in decisions.of(MERGE) if one.keys]
+    if not merges:
+        return []
+    mine = set(db.execute("select name, value from nodes where belongs_to = ?", [owner]).fetchall())
+    return [
+        Join(one.scope, one.keys[0], one.keys[1], one.why, one.at, decision=one)
+        for one in merges
+        if set(one.keys) <= mine
+    ]
+
+
+def _connect(db: duckdb.DuckDBPyConnection, decisions: Decisions) -> None:
+    """Join the usable keys that met in a fact or by a decision; each component is named after its oldest key."""
     edges = db.execute(
         """
         select min(number) over (partition by set_number, scope) as one, number as other
@@ -125,7 +149,8 @@ def _connect(db: duckdb.DuckDBPyConnection) -> None:
         """
     ).fetchnumpy()
     (count,) = db.execute("select count(*) from usable").fetchall()[0]
-    component = _components(np.asarray(edges["one"]), np.asarray(edges["other"]), count)
+    one, other = np.asarray(edges["one"]), np.asarray(edges["other"])
+    component = joined(db, decisions, one, other, count) if decisions.in_force else components(one, other, count)
     # Numbers rise with age, so the smallest number of a component is its oldest key.
     oldest = np.full(component.max(initial=-1) + 1, count, dtype=np.int64)
     np.minimum.at(oldest, component, np.arange(count))
@@ -133,27 +158,14 @@ def _connect(db: duckdb.DuckDBPyConnection) -> None:
     db.execute(
         f"""
         create or replace temp table numbered_nodes as
-        select own.*, case when own.why_not is null then {_id_sql("old")} end as belongs_to
+        select own.*, case when own.why_not is null then {id_sql("old")} end as belongs_to
         from usable as own join eldest using (number) join seen as old on old.number = eldest.eldest
         """
     )
     db.unregister("eldest")
 
 
-def _components(one: np.ndarray, other: np.ndarray, count: int) -> np.ndarray:
-    """Give each of `count` nodes the number of its connected component."""
-    from scipy.sparse import coo_array  # half a second to import, and only a load needs it
-    from scipy.sparse.csgraph import connected_components
-
-    if not count:
-        return np.zeros(0, dtype=np.int64)
-    weights = np.ones(len(one), dtype=np.int8)
-    graph = coo_array((weights, (one, other)), shape=(count, count))
-    components: np.ndarray = connected_components(graph, directed=False)[1]
-    return components
-
-
-def _id_sql(key: str) -> str:
+def id_sql(key: str) -> str:
     """Make an id from a key: `a` or `p` and 64 bits of its MD5 (any two of a million alike: 3 in 100 million)."""
     return f"left({key}.scope, 1) || left(md5({key}.name || chr(31) || {key}.value), 16)"
 
@@ -187,16 +199,29 @@ select set_number, entries.first_at, scope, name, number from entries join seen 
 """
 
 
-def _usable_sql() -> str:
+def _usable_sql(decisions: Decisions) -> str:
     """Give the query that says of each key whether it may join others, and why not."""
-    strength = " ".join(f"when '{name}' then {rank}" for name, rank in STRENGTH.items())
+    limits = decisions.limits()
+    own = " ".join(f"when {duck.literal(name)} then {most}" for name, most in sorted(limits.items()))
+    usual = f"if(scope = 'person', {PERSON_LIMIT}, {ACCOUNT_LIMIT})"
+    limit = f"case name {own} else {usual} end" if own else usual
+    verdicts = sorted((*key, kind) for key, kind in decisions.verdicts().items())
+    rows = ", ".join(f"({duck.literals(row)})" for row in verdicts)
+    told = f"from (values {rows}) as told(name, value, verdict)" if rows else "from seen"
+    ways = (
+        f"""when (name, value) in (select (name, value) {told} where verdict = 'block') then 'blocked'
+        when (name, value) in (select (name, value) {told} where verdict = 'allow') then null"""
+        if rows
+        else ""
+    )
     return f"""
     create or replace temp table usable as
-    with ranked as (select *, case name {strength} else 3 end as strength from members),
+    with ranked as (select *, {strength_sql("name")} as strength from members),
     met as (
         select one.number, two.name,
             count(distinct two.number) * if(
-                any_value(one.name) = 'anonymous_id' and two.name = 'user_id', {PERSON_LIMIT}, 1
+                any_value(one.name) = 'anonymous_id' and two.name = 'user_id',
+                {limits.get("anonymous_id", PERSON_LIMIT)}, 1
             ) as others
         from ranked as one join ranked as two
             on one.set_number = two.set_number and one.scope = two.scope
@@ -204,13 +229,29 @@ def _usable_sql() -> str:
         group by one.number, two.name
     ),
     degree as (select number, max(others) as degree from met group by number)
-    select seen.*, case
+    select seen.*, case {ways}
         when name = 'email' and split_part(value, '@', 1) in ({duck.literals(ROLE_MAILBOXES)}) then 'role mailbox'
         when name = 'domain' and value in ({duck.literals(FREE_MAIL)}) then 'free mail'
-        when degree > if(scope = 'person', {PERSON_LIMIT}, {ACCOUNT_LIMIT}) then 'shared'
+        when degree > {limit} then 'shared'
     end as why_not
     from seen left join degree using (number);
     """
+
+
+def _placed_sql(decisions: Decisions) -> str:
+    """Give the query that says whom each set of keys concerns.
+
+    Where somebody was parted the keys of one set may be of two: then its strongest key tells, equal ones by name.
+    """
+    least = "min({id})"
+    if decisions.of(PART):
+        order = f"(-({strength_sql('own.name')}), own.name, own.value)"
+        least = f"arg_min({{id}}, {order}) filter ({{id}} is not null)"
+    mine = {
+        scope: least.format(id=f"(case when members.scope = '{scope}' then own.belongs_to end)")
+        for scope in ("account", "person")
+    }
+    return _PLACED_SQL.format(**mine)
 
 
 _PLACED_SQL = """
@@ -219,8 +260,7 @@ select scope, name, value, belongs_to, why_not, first_at from numbered_nodes;
 
 create or replace temp table placed as
 select set_number, members.first_at,
-    min(case when members.scope = 'account' then own.belongs_to end) as account,
-    min(case when members.scope = 'person' then own.belongs_to end) as person,
+    {account} as account, {person} as person,
     min(firm.belongs_to) as mail_account
 from members join numbered_nodes as own using (number)
 left join (select value, belongs_to from numbered_nodes where name = 'domain') as firm on firm.value = own.employer

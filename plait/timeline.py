@@ -278,12 +278,13 @@ def find_account(store: Store, name: str, scope: Scope = EVERYTHING) -> str:
         db.execute(view_sql("nodes", Derived.open(store.home).nodes.snapshot(), identity.NODES))
         wanted = name.strip().lower()
         rows = db.execute(
-            """
+            f"""
             select distinct belongs_to from nodes
-            where scope = 'account' and (belongs_to = ? or lower(value) = ?) and belongs_to is not null
+            where scope = 'account' and belongs_to is not null
+                and (belongs_to = ? or lower(value) = ? or {identity.id_sql("nodes")} = ?)  -- an id of before a merge
             order by belongs_to limit 2
             """,
-            [wanted, wanted],
+            [wanted, wanted, wanted],
         ).fetchall()
         if not rows:
             rows = _accounts_named(db, store, wanted)
