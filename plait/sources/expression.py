@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import pyarrow as pa
+
 from plait.duck import identifier, literal, literals
 from plait.facts import KINDS, RULES, FactRule
 from plait.sources import number as written
@@ -41,6 +43,10 @@ _STAGED = (
     "channel campaign partner product owner text detail file line"
 )
 FACT_COLUMNS = {name: _TYPED.get(name, "varchar") for name in _STAGED.split()}
+ARROW = {
+    "varchar": pa.string(), "timestamp": pa.timestamp("us"), "bigint": pa.int64(),
+    "decimal(18, 4)": pa.decimal128(18, 4), "decimal(20, 10)": pa.decimal128(20, 10),
+}  # fmt: skip
 EPOCHS = {"unix": 1_000_000, "unix_ms": 1_000}  # formats of times that count from 1970, in microseconds
 ISO = "iso"  # the format of times that state none, for lists that go on with others
 _DAY, _CLOCK = r"\d{4}-\d\d-\d\d", r"[T ]\d{1,2}:\d\d(?::\d\d(?:[.,]\d{1,9})?)?"
@@ -105,7 +111,9 @@ def compile_file(
     `promised` gives the rules of a contract, by which rows are judged before those of their facts.
     """
     compiler = _Compiler(mapping, columns, recorded_at, exponents=exponents)
-    compiler.checks += promised(compiler.cells, compiler.parsed.add) if promised else []
+    if promised:  # over the texts of the cells, so that what the facts read of them, too, is computed once
+        names = {name: compiler.texts.add(cell) for name, cell in compiler.cells.items()}
+        compiler.checks += promised(names, compiler.parsed.add)
     return compiler.query(base, file)
 
 

@@ -113,7 +113,7 @@ class Held:
             made.extend(self._key(rule, names, columns, n) for n, rule in enumerate(unique))
             made.extend(f"coalesce({broken_sql(rule, cells)}, false) as b{n}" for n, rule in enumerate(limited))
             made.extend(f"{self._typed(one, cells)} as a{n}" for n, one in enumerate(self._ages()))
-            return [check_of(rule, cells, "false") for rule in self._of_rows if rule.asks != "unique"]
+            return []
 
         query = compile_file(
             alone, table.query(columns, whole=False), columns, file=self.file, recorded_at=at,
@@ -121,10 +121,7 @@ class Held:
         )  # fmt: skip
         quiet = Tally(lambda _rows: None, lambda _done: None)
         engine.register("raw", table.batches(columns, whole=False, tally=quiet))
-        engine.execute(
-            f"create temp table looked_at as {query.parts} "
-            f"select line, broken is not null as bad, {', '.join(made)} from judged"
-        )
+        engine.execute(f"create temp table looked_at as {query.parts} select line, {', '.join(made)} from judged")
         engine.unregister("raw")
         self._looked = True
         self._count(engine, limited)
@@ -161,7 +158,7 @@ class Held:
         """Find the rows whose key an earlier row has, of this file or, with other content, of another."""
         engine.execute(
             f"""insert into repeated select {n}, line from (
-                select line, row_number() over (partition by k{n} order by bad, line) as place from looked_at
+                select line, row_number() over (partition by k{n} order by line) as place from looked_at
                 where k{n} in (select k{n} from looked_at group by k{n} having count(*) > 1)) where place > 1"""
         )
         if not self.shape.whole and rule.limit is None and self.known:
