@@ -449,21 +449,27 @@ def _time_help(value: Value) -> str:
 
 
 def _select_facts(facts: Sequence[Mapping[str, str]], file: str) -> str:
-    """Write the facts of the rows that break no rule: a row once for each of its facts."""
+    """Write the facts of the rows that break no rule: a row once for each of its facts.
+
+    A row that breaks one is marked by a fact without a kind, so that nobody need look for it in the file again.
+    """
     if not facts:  # others look values up in its rows, which are read all the same to be counted
         none = ", ".join(f"null::{kind} as {name}" for name, kind in FACT_COLUMNS.items())
         return f"select {none} from judged where broken < 0"
     columns = []
     for name, kind in FACT_COLUMNS.items():
         made = [literal(file) if name == "file" else "line" if name == "line" else fact[name] for fact in facts]
-        columns.append(f"cast({_by_fact(made)} as {kind}) as {identifier(name)}")
+        told = _by_fact(made) if name != "kind" else f"case when broken is null then {_by_fact(made)} end"
+        columns.append(f"cast({told} as {kind}) as {identifier(name)}")
     active = [fact["active"] for fact in facts]
     source = (
         "judged"
         if len(facts) == 1
         else f"(select *, unnest([{', '.join(map(str, range(len(facts))))}]) as n from judged)"
     )
-    return f"select {', '.join(columns)} from {source} where broken is null and {_by_fact(active)}"
+    marked = "true" if len(facts) == 1 else "n = 0"
+    kept = f"case when broken is null then {_by_fact(active)} else {marked} end"
+    return f"select {', '.join(columns)} from {source} where {kept}"
 
 
 def _by_fact(made: Sequence[str]) -> str:

@@ -18,13 +18,17 @@ from hashlib import sha256
 from pathlib import Path
 
 import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet
 
 from plait.duck import literal
 from plait.failure import Said
 from plait.sources.contract.held import Held
 from plait.sources.contract.judge import Judge, judgement_path, keys_path
-from plait.sources.delimited import RowsLost
-from plait.sources.expression import EPOCHS, ISO, Query, compile_file, lookup_table
+from plait.sources.delimited import Positions, RowsLost
+from plait.sources.expression import ARROW, EPOCHS, FACT_COLUMNS, ISO, Query, compile_file, lookup_table
 from plait.sources.file import (
     Found,
     Plain,
@@ -42,6 +46,7 @@ from plait.sources.refusal import RefusedRows
 from plait.sources.table import Table, Tally, open_table
 
 MEMORY = "1500MB"
+NOTHING = pa.schema([(name, ARROW[kind]) for name, kind in FACT_COLUMNS.items()])
 FUTURE = "in the future of the load"
 Progress = Callable[[str, int, int], None]
 
@@ -296,26 +301,40 @@ class _Part:
         refused = RefusedRows(
             made.refused_path, source=found.mapping.source, file=found.name, recorded_at=self.recorded_at
         )
+        total = self.plain.path.stat().st_size
+        tally = Tally(refused.add_broken, lambda done: self.progress(found.name, min(done, total), total))
         try:
-            with _engine(self.work) as engine:
-                self._load_lookups(engine)
-                if self.held is not None:
-                    self.held.look(engine, self.table, found.mapping, self.columns, self.recorded_at)
-                total = self.plain.path.stat().st_size
-                tally = Tally(refused.add_broken, lambda done: self.progress(found.name, min(done, total), total))
-                with_fact = self._facts(engine, tally)
-                made.rows = tally.rows + refused.count
-                if not (found.mapping.facts or self.held or found.format == "jsonl"):
-                    made.without_fact = tally.rows  # nothing that could be refused: once through is enough
-                elif with_fact < tally.rows:
-                    self._rest(engine, refused, tally.rows, with_fact)
-                if self.held is not None:
-                    self.held.keep_keys(engine, keys_path(made.facts), refused=with_fact < tally.rows)
+            if found.mapping.facts or self.held or found.format == "jsonl":
+                self._tell(refused, tally)
+            else:
+                self._count(refused, tally)
         finally:
             refused.close()
         made.refused = refused.count
         made.accepted = made.rows - refused.count
         return made
+
+    def _count(self, refused: RefusedRows, tally: Tally) -> None:
+        """Count rows that others look values up in: nothing in them can be told or refused."""
+        for _ in self.table.batches([], whole=False, tally=tally):
+            pass
+        pyarrow.parquet.write_table(NOTHING.empty_table(), self.made.facts)
+        self.made.rows, self.made.without_fact = tally.rows + refused.count, tally.rows
+
+    def _tell(self, refused: RefusedRows, tally: Tally) -> None:
+        found, made = self.job.found, self.made
+        with _engine(self.work) as engine:
+            self._load_lookups(engine)
+            if self.held is not None:
+                self.held.look(engine, self.table, found.mapping, self.columns, self.recorded_at)
+            with_fact = self._facts(engine, tally)
+            made.rows = tally.rows + refused.count
+            lines = self._marked(engine)
+            if lines.size:
+                self._rest(engine, refused, tally.rows, lines)
+            made.without_fact = tally.rows - with_fact - lines.size
+            if self.held is not None:
+                self.held.keep_keys(engine, keys_path(made.facts), refused=lines.size > 0)
 
     def _query(self, *, whole: bool) -> Query:
         return compile_file(
@@ -331,48 +350,59 @@ class _Part:
         engine.register("raw", self.table.batches(self.columns, whole=False, tally=tally))
         # LZ4: staged facts are read once and thrown away.
         copied = engine.execute(f"copy ({query.parts} {query.facts}) to {path} (format parquet, compression lz4_raw)")
-        written = copied.fetchall()[0][0]
+        copied.fetchall()
         engine.unregister("raw")
-        if len(self.job.found.mapping.facts) == 1:
-            return int(written)
-        counted = engine.execute(f"select count(distinct line) from read_parquet({path})").fetchall()
+        many = "distinct line" if len(self.job.found.mapping.facts) > 1 else "*"
+        counted = engine.execute(f"select count({many}) from read_parquet({path}) where kind is not null").fetchall()
         return int(counted[0][0])
 
-    def _rest(self, engine: duckdb.DuckDBPyConnection, refused: RefusedRows, rows: int, with_fact: int) -> None:
-        """Read the file again for the rows that gave no fact: refused, or met no condition."""
+    def _marked(self, engine: duckdb.DuckDBPyConnection) -> Positions:
+        """Take the marks of rows that break a rule out of the facts; give their lines, in order."""
+        path = literal(str(self.made.facts))
+        marks = f"select line from read_parquet({path}) where kind is null order by line"
+        lines: Positions = engine.execute(marks).fetchnumpy()["line"].astype(np.int64)
+        if lines.size:
+            clean = self.made.facts.with_suffix(".clean.tmp")
+            engine.execute(
+                f"copy (select * from read_parquet({path}) where kind is not null) to {literal(str(clean))} "
+                "(format parquet, compression lz4_raw)"
+            )
+            clean.replace(self.made.facts)
+        return lines
+
+    def _rest(self, engine: duckdb.DuckDBPyConnection, refused: RefusedRows, rows: int, lines: Positions) -> None:
+        """Read the file again for the rows that were refused: what is wrong with each, and the whole row."""
         query = self._query(whole=True)
         cases = " ".join(f"when {n} then {check.value}" for n, check in enumerate(query.checks))
         more = " + ".join(f"coalesce(({check.broken})::int, 0)" for check in query.checks)
-        again = Tally(lambda _rows: None, lambda _done: None)
-        engine.register("raw", self.table.batches(self.columns, whole=True, tally=again))
+        again = Tally(lambda _rows: None, lambda _done: None, lines=lines)
+        engine.register("raw", _only(self.table.batches(self.columns, whole=True, tally=again), lines))
         engine.execute(
             f"""create temp table rest as {query.parts}
-            select line, broken, case when broken = 0 then 0 when broken is not null then {more} - 1 end as more,
-                case broken {cases} end as value, case when broken is not null then row end as row
-                {self.held.flags(query) if self.held else ""}
-            from judged where broken is not null or not ({query.active})"""
+            select line, broken, case when broken = 0 then 0 else {more} - 1 end as more,
+                case broken {cases} end as value, row {self.held.flags(query) if self.held else ""}
+            from judged where broken is not null"""
         )
         engine.unregister("raw")
         future = [n for n, check in enumerate(query.checks) if check.rule == FUTURE]
         counted = engine.execute(
-            f"select count(*), count(broken), count(*) filter (list_contains({future}, broken)) from rest"
+            f"select count(*), count(*) filter (list_contains({future}, broken)) from rest"
         ).fetchall()[0]
-        self.made.without_fact, self.made.future = counted[0] - counted[1], counted[2]
-        if again.rows != rows or with_fact + counted[0] != rows:
+        self.made.future = counted[1]
+        if again.rows != rows or counted[0] != lines.size:
             raise RowsLost(
                 Said(
-                    "{file}: {rows} rows, {given} with facts, {none} without: please report this",
+                    "{file}: {rows} rows, {none} of them refused, then {again} and {other}: please report this",
                     file=self.job.found.name,
                     rows=rows,
-                    given=with_fact,
-                    none=counted[0],
+                    none=lines.size,
+                    again=again.rows,
+                    other=counted[0],
                 )
             )
         if self.held is not None:
             self.held.count(engine)
-        result = engine.execute(
-            "select line, broken, more, value, row from rest where broken is not null order by line"
-        )
+        result = engine.execute("select line, broken, more, value, row from rest order by line")
         while part := result.fetchmany(10_000):
             refused.add_judged(part, query.checks)
 
@@ -392,6 +422,17 @@ class _Part:
                 finally:
                     remove_copy(plain)
             _keep_lookup(engine, name, lookup)
+
+
+def _only(read: pa.RecordBatchReader, lines: Positions) -> pa.RecordBatchReader:
+    """Hand on the rows of these lines only."""
+    wanted = pa.array(lines)
+
+    def kept() -> Iterator[pa.RecordBatch]:
+        for batch in read:
+            yield batch.filter(pyarrow.compute.is_in(batch.column("line"), wanted))
+
+    return pa.RecordBatchReader.from_batches(read.schema, kept())
 
 
 def _read_lookup(engine: duckdb.DuckDBPyConnection, lookup: Lookup, table: Table, number: int) -> None:
