@@ -392,12 +392,11 @@ class _Part:
         if again.rows != rows or counted[0] != lines.size:
             raise RowsLost(
                 Said(
-                    "{file}: {rows} rows, {none} of them refused, then {again} and {other}: please report this",
+                    "{file}: {rows} rows, {given} with facts, {none} without: please report this",
                     file=self.job.found.name,
-                    rows=rows,
-                    none=lines.size,
-                    again=again.rows,
-                    other=counted[0],
+                    rows=again.rows,
+                    given=rows - lines.size,
+                    none=counted[0],
                 )
             )
         if self.held is not None:

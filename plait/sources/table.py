@@ -25,7 +25,7 @@ from plait.duck import literal
 from plait.facts import nearest
 from plait.failure import Said
 from plait.sources import delimited
-from plait.sources.delimited import BrokenRow
+from plait.sources.delimited import BrokenRow, Positions
 from plait.sources.file import Found, Plain, UnreadableFile, check_expansion
 from plait.sources.form import BadMapping
 
@@ -36,11 +36,21 @@ _LF, _QUOTE, _BACKSLASH = 10, 34, 92
 
 @dataclass(slots=True)
 class Tally:
-    """What one reading of a table saw: rows handed to the engine, and what to do with rows that have no shape."""
+    """What one reading of a table saw: rows handed to the engine, and what to do with rows that have no shape.
+
+    Where `lines`, in order, are named, rows of others are counted and need not be handed on.
+    """
 
     on_broken: Callable[[list[BrokenRow]], None]
     on_progress: Callable[[int], None]
     rows: int = 0
+    lines: Positions | None = None
+
+    def passes(self, first: int, last: int) -> bool:
+        """Tell whether none of the lines from the first to the last is asked for."""
+        if self.lines is None:
+            return False
+        return bool(np.searchsorted(self.lines, first) == np.searchsorted(self.lines, last, side="right"))
 
 
 class Table(Protocol):
@@ -166,7 +176,8 @@ class Delimited:
                 tally.on_broken(rows.broken)
             if rows.lines.size:
                 tally.rows += rows.lines.size
-                yield delimited.parse(rows, header.shape, columns=wanted)
+                if not tally.passes(int(rows.lines[0]), int(rows.lines[-1])):
+                    yield delimited.parse(rows, header.shape, columns=wanted)
             done += rows.consumed
             tally.on_progress(done)
 
