@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from plait import duck, identity
 from plait.delta import Snapshot
 from plait.derived import Derived
-from plait.erasure.subject import Subject
+from plait.erasure.subject import NAMES, Subject
 from plait.erasure.texts import holds_sql, replaced_sql
 from plait.store import FACTS, Store, view_sql
 from plait.suppression import BLANK, ONLY_OF_A_PERSON, erased_id_sql, kept_text_sql, set_secret
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ID_COLUMNS = ("id", "object_id")
 TEXT_COLUMNS = ("channel", "campaign", "partner", "product", "owner", "text", "detail")
 SET_APART = 50_000  # rows in one batch on their way into the table
+OTHERS_NAME = f"kind in ({duck.literals(NAMES)})"  # there a text is one name, and this person's may be a part of it
 KINDS_SQL = duck.literals(sorted(ONLY_OF_A_PERSON))
 
 
@@ -96,7 +97,7 @@ def prepare(db: duckdb.DuckDBPyConnection, store: Store, subject: Subject) -> Re
             or (keys in (select keys from its_accounts) and {_any_of(every, _names(subject))});
         create temp table hit as
         select source, month, id, kind, keys, recorded_at, concerned, {texts["id"]} as replaced from looked
-        where concerned or {told} or {named}
+        where concerned or {told} or (({named}) and {OTHERS_NAME} is false)
         """
     )
     return _counted(db)
@@ -183,13 +184,12 @@ def _rewritten_sql(subject: Subject) -> str:
 
 def _mended(name: str, subject: Subject) -> str:
     """Give what becomes of a text of a fact that must change: nothing of the person's own, others' less the values."""
-    wanted = sorted({*subject.values, *_names(subject)}, key=lambda one: (-len(one), one))
-    others = replaced_sql(f"touched.{name}", wanted)
+    values = replaced_sql(f"touched.{name}", subject.values)
+    others = f"if(touched.{OTHERS_NAME}, {values}, {replaced_sql(values, _names(subject))})"
     if name == "text":
         return f"if(hit.concerned, {kept_text_sql('touched.kind', others)}, {others})"
-    if name == "detail":
-        marked = f"json_merge_patch({others}, '{BLANK}')::varchar"
-        return f"if(hit.concerned, '{BLANK}', if(hit.replaced or {others} <> touched.detail, {marked}, touched.detail))"
+    if name == "detail":  # the mark says that an export which tells it as it was is no other fact
+        return f"if(hit.concerned, '{BLANK}', json_merge_patch({others}, '{BLANK}')::varchar)"
     return others
 
 

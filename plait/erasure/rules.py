@@ -87,6 +87,7 @@ FILES: Mapping[str, Rule] = {
     "lifecycle/*": Rule(NOTHING, "the firm's rules"),
     "handoffs/*": Rule(NOTHING, "the firm's rules"),
     "scores/*": Rule(NOTHING, "the firm's rules, and models that keep weights and no one's data"),
+    "contracts/*": Rule(NOTHING, "rules, types and counts of columns, and how loads kept to them"),
     "live/*.toml": Rule(NOTHING, "how events are read"),
     "inbox/*": Rule(ERASE, "events that wait are stored or refused under the list of erased persons, then deleted"),
     "staging/*": Rule(ERASE, "left over from a load that was killed"),
@@ -102,6 +103,7 @@ FILES: Mapping[str, Rule] = {
     "web/demo-password": COUNTED,
     "web/static/*": COUNTED,
     "web/uploads/*": Rule(ERASE, "what waits to be loaded is judged when it is loaded and then deleted"),
+    "web/pulled/*": Rule(ERASE, "what was fetched is judged when it is loaded and then deleted"),
     "web/mail/*": Rule(ERASE, "mails that wait for no server: those that name the person are deleted"),
 }
 """Every other file, by its path in the home; a star stands for anything."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from plait.erasure.subject import Subject
 from plait.erasure.texts import replaced, replaced_in
 from plait.failure import Said, Unfit
 from plait.web.append_only import lifted
+from plait.web.connections.models import Run
 from plait.web.erasing.rules import stripped
 from plait.web.handoffs.models import HandOff, Outbox, Step
 from plait.web.people.models import AuditEntry
@@ -81,16 +83,16 @@ def erase(subject: Subject) -> tuple[dict[str, int], dict[str, str]]:
 
 
 def erase_files(subject: Subject) -> int:
-    """Delete mails that name a person, and uploads that no job waits for; gives how many mails there were."""
+    """Delete mails that name a person, and uploaded or fetched files left over; gives how many mails there were."""
     named = [path for path in _mail_files() if _names(path, subject)]
     for path in named:
         path.unlink(missing_ok=True)
     waiting = Job.objects.filter(state__in=(Job.State.WAITING, Job.State.RUNNING)).values_list("folder", flat=True)
-    for folder in (settings.HOME / "web" / "uploads").glob("*"):
-        if folder.is_dir() and str(folder) not in set(waiting):
-            for path in sorted(folder.rglob("*"), reverse=True):
-                path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
-            folder.rmdir()
+    open_runs = Run.objects.filter(state=Run.State.OPEN).values_list("pk", flat=True)
+    worked_on = {*map(str, waiting), *(str(settings.STATE / "pulled" / str(number)) for number in open_runs)}
+    for folder in (*(settings.STATE / "uploads").glob("*"), *(settings.STATE / "pulled").glob("*")):
+        if folder.is_dir() and str(folder) not in worked_on:
+            shutil.rmtree(folder, ignore_errors=True)
     return len(named)
 
 
@@ -210,7 +212,7 @@ def _empty_cards(subject: Subject) -> int:
 
 
 def _mail_files() -> list[Path]:
-    folder = settings.HOME / "web" / "mail"
+    folder = settings.STATE / "mail"
     return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
 
 

@@ -73,6 +73,10 @@ FIELDS: Mapping[str, Mapping[str, Rule]] = {
     "register.Signature": {"department": DEFINED},
     "register.Goal": {"stage sort measure column where verdict": DEFINED, "text": WRITTEN},
     "benchmarks.Opinion": {"challenges": COLLEAGUES},
+    "connections.Connection": {
+        "name system login settings secrets description cursors": CONFIGURED, "why": EMPTIED,
+    },
+    "connections.Run": {"state": CONFIGURED, "read not_read problem": EMPTIED},
     "erasing.PersonRequest": {"sort state counts": COUNTED, "why": WRITTEN,
         "digest": Rule(NOTHING, "a keyed hash; nobody can be told from it without the home's secret")},
 }  # fmt: skip
