@@ -22,6 +22,8 @@ import duckdb
 import pytest
 
 from plait import desk
+from plait.derived import Derived
+from plait.identity import NODES
 from plait.settings import Settings
 from plait.sources.file import Found
 from plait.sources.folder import recognise
@@ -49,15 +51,17 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def loads(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Told]:
-    """Load all systems' files into one home, whose firm is in Berlin and reckons in EUR.
-
-    A week later the new exports lie beside the old ones, and all are loaded.
-    """
-    place = tmp_path_factory.mktemp("known")
-    home, folder = place / "home", place / "exports"
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a home whose firm is in Berlin and reckons in EUR."""
+    home = tmp_path_factory.mktemp("known") / "home"
     desk.set_up(home, Settings("Europe/Berlin", "EUR"))
-    told = {}
+    return home
+
+
+@pytest.fixture(scope="module")
+def loads(home: Path) -> Mapping[str, Told]:
+    """Load all systems' files; a week later the new exports lie beside the old ones, and all are loaded again."""
+    folder, told = home.parent / "exports", {}
     for export, now in (("first", FIRST), ("later", LATER)):
         for system in SYSTEMS:
             if (KNOWN / system / export).is_dir():
@@ -78,6 +82,19 @@ def test_an_export_gives_what_is_written_beside_it(loads: Mapping[str, Told], sy
 def test_an_export_that_is_loaded_again_adds_nothing(loads: Mapping[str, Told]) -> None:
     assert len(loads["later"].again) > 100
     assert {file: added for file, added in loads["later"].again.items() if added} == {}
+
+
+@pytest.mark.usefixtures("loads")
+@pytest.mark.parametrize(
+    ("system", "merged"),
+    [("hubspot", ["101", "111", "112", "113", "114", "115", "116", "117"]), ("marketo", ["1001", "1011", "1012"])],
+)
+def test_records_that_a_system_merged_are_one_person(home: Path, system: str, merged: list[str]) -> None:
+    with duckdb.connect() as db:
+        db.execute(view_sql("nodes", Derived.open(home).nodes.snapshot(), NODES))
+        rows = db.execute("select value, belongs_to from nodes where name = ?", [f"person.{system}"]).fetchall()
+    persons = dict(rows)
+    assert {persons[record] for record in merged} == {persons[merged[0]]} != {None}
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

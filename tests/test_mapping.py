@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from plait.facts import CURRENCIES, KINDS, RULES
 from plait.sources.form import Column
 from plait.sources.mapping import BadMapping, read_mapping
+from plait.sources.staging import stage
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.toml"))
 SMALL = """
@@ -91,6 +93,9 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
         (('pattern = "deals.csv"', 'pattern = "deals.csv"\ndelimiter = "||"'), "delimiter is one ASCII character"),
         (('pattern = "deals.csv"', 'pattern = "deals.csv"\ndecimal = ";"'), "decimal is '.' or ','"),
         (('source = "crm"', "source = crm"), "is no TOML"),
+        (('object_id = "{id}"', 'object_id = { from = "{id}", split = ";" }'), "split is the text between parts"),
+        (('object_id = "{id}"', 'object_id = { from = "{id}", part = 2 }'), "split is the text between parts"),
+        (('pattern = "deals.csv"', 'pattern = "deals.csv"\nescape = "^"'), "escape is"),
     ],
 )
 def test_a_problem_is_named_with_what_is_allowed(tmp_path: Path, change: tuple[str, str], said: str) -> None:
@@ -110,3 +115,45 @@ def test_every_example_is_understood(path: Path) -> None:
 def test_the_rules_of_a_fact_name_fields_and_kinds_that_exist() -> None:
     assert {rule.name for rule in RULES} >= {"missing id", "unknown kind", "missing object_id", "negative amount"}
     assert (CURRENCIES["EUR"], CURRENCIES["JPY"], CURRENCIES["KWD"], "deal.won" in KINDS) == (2, 0, 3, True)
+
+
+def staged_column(folder: Path, mapping: str, text: str, column: str) -> list[object]:
+    """Stage one file `deals.csv` and give a column of its facts, in the order of the rows."""
+    (folder / "in").mkdir()
+    (folder / "in" / "deals.csv").write_text(text)
+    read = read_mapping(written(folder, mapping))
+    (file,) = stage(folder / "in", read, work=folder / "w", recorded_at=datetime(2026, 3, 1, tzinfo=UTC)).files
+    return [value for (value,) in duckdb.execute(f"select {column} from '{file.facts}' order by line").fetchall()]
+
+
+def test_one_part_of_a_text_that_holds_several_is_taken(tmp_path: Path) -> None:
+    parts = """text = { from = "{all}", split = ";", part = 2, map = { b = "B" } }
+product = { from = "{all}", split = ";", part = -1, else = "none" }
+owner = { from = "{third}", else = "-" }
+[file.let]
+third = { from = "{all}", split = ";", part = 3 }
+"""
+    text = "id,closed,all\n1,2026-01-31,a; b ;c\n2,2026-01-31,a\n3,2026-01-31,\n"
+    rows = staged_column(tmp_path, SMALL + parts, text, "[text, product, owner]")
+    assert rows == [["B", "c", "c"], [None, "a", "-"], [None, "none", "-"]]
+
+
+def test_iso_times_may_stand_in_a_list_of_formats(tmp_path: Path) -> None:
+    closed = 'occurred_at = { from = "{closed}", format = ["iso", "%m/%d/%y %H:%M", "%m/%d/%Y %I:%M %p"] }'
+    text = (
+        "id,closed\n1,2026-01-31 6:05:07.5\n2,2026-01-31T06:05Z\n3,1/31/26 6:05\n4,1/31/2026 6:05 PM\n5,31.1.2026\n"
+        "6,2026-01-31 6:05+02:00\n"
+    )
+    rows = staged_column(tmp_path, SMALL.replace('occurred_at = "{closed}"', closed), text, "occurred_at::varchar")
+    assert rows == [
+        "2026-01-31 05:05:07.5", "2026-01-31 06:05:00", "2026-01-31 05:05:00", "2026-01-31 17:05:00",
+        "2026-01-31 04:05:00",
+    ]  # fmt: skip
+
+
+def test_quotes_may_be_escaped_by_a_backslash(tmp_path: Path) -> None:
+    mapping = SMALL.replace('pattern = "deals.csv"', 'pattern = "deals.csv"\nescape = "\\\\"') + 'text = "{note}"\n'
+    day = "2026-01-31"
+    text = f'id,closed,note\n1,{day},"says \\"yes, now\\""\n2,{day},"a path C:\\\\"\n3,{day},"two ""marks"""\n'
+    rows = staged_column(tmp_path, mapping, text, "text")
+    assert rows == ['says "yes, now"', "a path C:\\\\", 'two "marks"']

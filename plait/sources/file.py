@@ -27,6 +27,7 @@ MOST_EXPANSION, FREE_EXPANSION = 200, 1 << 30  # text packs 3 to 30 fold; below 
 MOST_BYTES = 50 << 30
 SAMPLE = 1 << 20  # bytes from the first one that is not UTF-8, on which an encoding is judged
 TEXT = ("csv", "jsonl")
+_ESCAPED = re.compile(rb'\\[\\"]')
 _SUFFIXES = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl",
     ".parquet": "parquet", ".xlsx": "xlsx",
@@ -196,7 +197,25 @@ def prepare(found: Found, work: Path) -> Plain:
         raise
     if plain.path != unpacked.path:
         remove_copy(unpacked)
-    return plain
+    return _with_doubled_quotes(found, plain, work) if found.mapping.escape else plain
+
+
+def _with_doubled_quotes(found: Found, plain: Plain, work: Path) -> Plain:
+    r"""Write a quote that a backslash escapes as two, which is how quotes are read; a backslash escapes itself."""
+    target, pending = _working_copy(found, work, "quotes"), b""
+    with plain.path.open("rb") as source, target.open("wb") as copy:
+        while chunk := source.read(CHUNK):
+            chunk = pending + chunk
+            whole = len(chunk.rstrip(b"\\"))
+            pending = chunk[whole:]
+            copy.write(_ESCAPED.sub(_doubled, chunk[:whole]))
+        copy.write(pending)
+    remove_copy(plain)
+    return Plain(target, plain.encoding, temporary=True)
+
+
+def _doubled(escaped: re.Match[bytes]) -> bytes:
+    return b'""' if escaped.group().endswith(b'"') else escaped.group()
 
 
 def _as_utf8(found: Found, unpacked: Plain, work: Path) -> Plain:

@@ -165,6 +165,7 @@ class FileMapping:
     let: tuple[tuple[str, Value], ...] = ()
     about: str = ""
     guarded: bool = False
+    escape: str | None = None
 
     def lookups(self) -> list[Lookup]:
         """Give the distinct lookups of its facts."""

@@ -46,7 +46,7 @@ OPTIONAL = ("object_id", *NUMBERS, "currency", "channel", "campaign", "partner",
 _CONTEXT = ("source", "timezone", "currency")
 _FILE = (
     *_CONTEXT, "shape", "about", "columns", "pattern", "format", "encoding", "delimiter", "decimal", "sheet", "skip",
-    "comment", "guarded", "member", "nulls", "let", "fact",
+    "comment", "escape", "guarded", "member", "nulls", "let", "fact",
 )  # fmt: skip
 _FACT = (*REQUIRED, *OPTIONAL, "keys", "detail", "same", "when")
 _CONTROL = ("source", "kind", "before", "facts", "amount", "currency")
@@ -127,6 +127,7 @@ class _Reader:
             nulls=self.texts(table, "nulls", where), shape=shape, columns=columns,
             comment=self.text(table, "comment", where), about=self.text(table, "about", where) or "",
             let=self.lets(table, where), guarded=self.flag(table, "guarded", where),
+            escape=self.choice(table, "escape", ("\\",), where),
             facts=tuple(
                 self.fact(item, Said("{where}, fact {n}", where=where, n=n)) for n, item in enumerate(facts, 1)
             ),
