@@ -1,4 +1,4 @@
-"""Write the pages that are generated: kinds and measures. `make docs` runs it; a test fails when a page is behind."""
+"""Write the pages that are generated. `make docs` runs it; a test fails when a page is behind."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ if __name__ == "__main__":
     (HERE / "measures.md").write_text(measures_page(), "utf-8")
     import back_test
     import demo_truth
+    import known_exports
 
+    known_exports.write()
     demo_truth.write()
     if back_test.DATA.exists():
         back_test.write()

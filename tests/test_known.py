@@ -8,6 +8,7 @@ A further system is a further folder.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -32,6 +33,7 @@ from plait.sources.known import known_exports
 from plait.store import FACTS, SAME, Loaded, Store, view_sql
 
 KNOWN = Path(__file__).parent / "known"
+DOCS = Path(__file__).parents[1] / "docs"
 SYSTEMS = sorted(path.name for path in KNOWN.iterdir() if path.is_dir())
 SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "export_samples"
 FIRST, LATER = datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC)
@@ -102,6 +104,15 @@ def test_every_shape_of_a_system_has_a_file_here(system: str) -> None:
     shapes = {file.shape for file in known_exports().files if file.source == system and file.facts}
     told = [shape for path in sorted(KNOWN.glob(f"{system}/*/*")) if (shape := _recognised(path))]
     assert sorted(shapes - {shape.shape for shape in told if shape.source == system}) == []
+
+
+def test_the_page_on_known_exports_is_up_to_date() -> None:
+    spec = importlib.util.spec_from_file_location("known_exports", DOCS / "known_exports.py")
+    assert spec
+    assert spec.loader
+    written = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(written)
+    assert (DOCS / "exports.md").read_text("utf-8") == written.page(), "run `make docs`"
 
 
 @pytest.mark.real_data
