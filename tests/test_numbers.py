@@ -141,6 +141,19 @@ def test_a_column_that_comes_twice_is_kept_where_nobody_reads_it(tmp_path: Path)
     assert '"note":"c","note (2)":"d"' in row
 
 
+def test_where_the_home_names_no_currency_people_are_told_to_state_it(tmp_path: Path) -> None:
+    (tmp_path / "bills.csv").write_text("id,amount\n1,5\n")
+    mapping = tmp_path / "m.toml"
+    mapping.write_text(HEAD.format(amount='"{amount}"', currency='"{currency}"', when="",
+                                   file='currency = "home"\ncolumns = ["id", "amount"]'))  # fmt: skip
+    told = read_mapping(mapping)
+    for currency, steps in ((None, 1), ("EUR", 0)):
+        work = tmp_path / f"work-{currency}"
+        file = stage(tmp_path / "bills.csv", told.at_home("UTC", currency), work=work, recorded_at=NOW).files[0]
+        found = duckdb.sql(f"select next_step from read_parquet('{file.refused}')").fetchall()
+        assert (len(found), [step for (step,) in found if "plait.toml" not in step]) == (steps, [])
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -208,8 +208,11 @@ judged as (select *, case {broken} end as broken from typed)"""
         missing = rule.name.startswith(
             "missing"
         )  # asks for the text: "not a number" is judged before, and once is enough
+        step = (
+            rules.STATE_CURRENCY if rule.name == "amount without currency" and self.mapping.at_home else rule.next_step
+        )
         judged = rule.sql({**shown, "currency": columns["currency"]} if missing else columns)
-        self.check(active, rule.field, rule.name, rule.next_step, broken=judged, value=shown[rule.field])
+        self.check(active, rule.field, rule.name, step, broken=judged, value=shown[rule.field])
 
     def can_break(self, rule: FactRule, fact: FactMapping, columns: Mapping[str, str]) -> bool:
         """Tell whether a row can break a rule at all: the engine need not judge what the mapping has settled."""

@@ -165,6 +165,7 @@ class FileMapping:
     let: tuple[tuple[str, Value], ...] = ()
     about: str = ""
     guarded: bool = False
+    at_home: bool = False  # money whose currency is not named is in that of the home
     escape: str | None = None
 
     def lookups(self) -> list[Lookup]:
@@ -213,6 +214,7 @@ class Mapping:
                 file,
                 timezone=zone if file.timezone == HOME else file.timezone,
                 currency=currency if file.currency == HOME else file.currency,
+                at_home=file.currency == HOME,
             )
             for file in self.files
         )

@@ -35,6 +35,7 @@ STATE_ZONE = "write the timezone of the source into the mapping"
 SKIPPED = "skipped by the clock change"
 CORRECT_ZONE = "correct it, or the timezone: in {zone} clocks were put forward over this time"
 
+STATE_CURRENCY = "this export names no currency: state that of the home (`currency` in its plait.toml) and load again"
 NOT_A_NUMBER = "not a number"
 WRITE_PLAINLY = "write at most {digits} digits, then at most two decimals; state `decimal` where 1,234 is meant as 1234"
 WRITE_NUMBER = "write at most {digits} digits before the decimal mark {mark!r}, or state `decimal` in the mapping"
