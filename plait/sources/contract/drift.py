@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from difflib import SequenceMatcher
 from typing import Any
 
 from plait.failure import Said, Unfit
-from plait.sources.contract.seen import DAY, EMPTY, INSTANT, NUMBER, TEXT, UNSURE, WHOLE, WIDER, YES_NO, Seen
+from plait.sources.contract.seen import DAY, EMPTY, INSTANT, NUMBER, ORDERS, TEXT, UNSURE, WHOLE, WIDER, YES_NO, Seen
 
 FEWEST = 3  # filled cells that a change of type needs before and after: fewer tell nothing of a column
 ALIKE = 0.6
 TOLD, OPEN, ACCEPTED = STATES = ("told", "open", "accepted")
 NUMBERS, TIMES = (NUMBER, WHOLE), (DAY, INSTANT)
+RENAMED = "column `{column}` is gone since {day}; renamed? `{other}` looks like it"
+GONE = "column `{column}` is gone since {day}"
+NEW = "new column `{column}` since {day}"
+EMPTIED = "column `{column}` is empty since {day}; before {n} of {rows} rows had it"
+BECAME = "column `{column}` became {now} on {day}; before it was {before} ({fits} of {filled} rows)"
+REORDERED = "column `{column}` is written {order} since {day}; before it was {was}"
 NAMES = {
     EMPTY: "empty", WHOLE: "a whole number", NUMBER: "a number", DAY: "a day", INSTANT: "an instant",
     YES_NO: "yes or no", TEXT: "text",
@@ -86,7 +92,7 @@ class Drifted(Unfit, RuntimeError):
     def __init__(self, drifts: Sequence[Drift]) -> None:
         says = Said("the export has changed; nothing was loaded.")
         for drift in drifts:
-            for change in drift.changes:
+            for change in sorted(drift.changes, key=lambda change: not change.asks):
                 words = change.words(said_day(drift.on))
                 says = Said("{above}\n- {file}: {problem}", above=says, file=drift.file, problem=words)
         super().__init__(
@@ -113,11 +119,10 @@ def changes(before: Mapping[str, Seen], now: Mapping[str, Seen], uses: Uses) -> 
         asks = name in uses.needed | uses.numbers | uses.times
         if other:
             new.remove(other)
-            says = "column {column!r} is gone since {day}; renamed? {other!r} looks like it"
-            found.append(Change(name, says, {"other": other}, asks))
+            found.append(Change(name, RENAMED, {"other": other}, asks))
         else:
-            found.append(Change(name, "column {column!r} is gone since {day}", {}, asks))
-    found += [Change(name, "new column {column!r} since {day}", {}, asks=False) for name in new]
+            found.append(Change(name, GONE, {}, asks))
+    found += [Change(name, NEW, {}, asks=False) for name in new]
     for name, was in before.items():
         if name in now and (change := _changed(name, was, now[name], uses)):
             found.append(change)
@@ -129,18 +134,16 @@ def _changed(name: str, was: Seen, now: Seen, uses: Uses) -> Change | None:
     if now.filled < FEWEST or was.filled < FEWEST:
         if now.type == EMPTY and was.filled >= FEWEST and now.rows >= FEWEST:
             asks = name in uses.needed
-            return Change(name, "column {column!r} is empty since {day}; before {n} of {rows} rows had it",
+            return Change(name, EMPTIED,
                           {"n": was.filled, "rows": was.rows}, asks)  # fmt: skip
         return None
     if was.type != now.type and now.type not in _narrower(was.type):
-        says = "column {column!r} became {now} on {day}; before it was {before} ({fits} of {filled} rows)"
         values = {"now": NAMES[now.type], "before": NAMES[was.type], "fits": was.fit(was.type), "filled": was.filled}
         typed = (name in uses.numbers and was.type in NUMBERS) or (name in uses.times and was.type in TIMES)
         unfit = now.fit(NUMBER if was.type == WHOLE else INSTANT if was.type == DAY else was.type) * 2 < now.filled
-        return Change(name, says, values, asks=typed and unfit)
+        return Change(name, BECAME, values, asks=typed and unfit)
     if now.order and was.order and now.order != was.order and UNSURE not in (now.order, was.order):
-        says = "column {column!r} is written {order} since {day}; before it was {was}"
-        return Change(name, says, {"order": now.order, "was": was.order}, asks=name in uses.times)
+        return Change(name, REORDERED, {"order": now.order, "was": was.order}, asks=name in uses.times)
     return None
 
 
@@ -169,3 +172,10 @@ def _plain(name: str) -> str:
 def changes_of(told: Sequence[Mapping[str, Any]]) -> tuple[Change, ...]:
     """Give the changes that `Change.told` has told."""
     return tuple(Change(one["column"], one["says"], one["values"], one["asks"]) for one in told)
+
+
+def texts() -> Iterator[str]:
+    """Give the English texts that say a change, so that every language has them."""
+    yield from (RENAMED, GONE, NEW, EMPTIED, BECAME, REORDERED)
+    yield from NAMES.values()
+    yield from ORDERS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -23,9 +23,9 @@ OPERATORS: dict[str, tuple[str, Holds]] = {
     "mustNotBe": ("anything but {least}", lambda n, least, _most: n != least),
     "mustBeGreaterThan": ("more than {least}", lambda n, least, _most: n > least),
     "mustBeGreaterOrEqualTo": ("at least {least}", lambda n, least, _most: n >= least),
-    "mustBeLessThan": ("fewer than {least}", lambda n, least, _most: n < least),
+    "mustBeLessThan": ("less than {least}", lambda n, least, _most: n < least),
     "mustBeLessOrEqualTo": ("at most {least}", lambda n, least, _most: n <= least),
-    "mustBeBetween": ("more than {least} and fewer than {most}", lambda n, least, most: least < n < most),
+    "mustBeBetween": ("more than {least} and less than {most}", lambda n, least, most: least < n < most),
     "mustNotBeBetween": ("at most {least}, or at least {most}", lambda n, least, most: not least < n < most),
 }
 """The operators of the standard; its text says that between is `mustBeGreaterThan` with `mustBeLessThan`."""
@@ -210,3 +210,10 @@ class Contract:
     def shape_of(self, file: str, read_as: str = "") -> Shape | None:
         """Give the shape that a file is of; `read_as` is what its columns told it as, such as `deals`."""
         return next((shape for shape in self.shapes if shape.fits(file, read_as)), None)
+
+
+def texts() -> Iterator[str]:
+    """Give the English texts that say a contract's rules, so that every language has them."""
+    yield from ASKS.values()
+    yield from TYPE_WORDS.values()
+    yield from (text for text, _holds in OPERATORS.values())

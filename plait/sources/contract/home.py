@@ -16,7 +16,7 @@ from typing import Any
 from plait.delta import locked, sync, write_durably
 from plait.facts import SOURCE_NAME, nearest
 from plait.failure import Said, Unfit
-from plait.sources.contract.drift import ACCEPTED, OPEN, Drift, changes_of
+from plait.sources.contract.drift import ACCEPTED, OPEN, TOLD, Drift, changes_of
 from plait.sources.contract.form import IN_FORCE, BadContract, Contract
 from plait.sources.contract.reading import read_contract
 from plait.sources.contract.seen import Seen
@@ -158,15 +158,23 @@ def read_drifts(home: Path, source: str) -> list[Drift]:
     return [_drift(one) for one in _read(folder_of(home, source) / "drift.json", [])]
 
 
-def keep_drifts(home: Path, source: str, drifts: Iterable[Drift]) -> None:
-    """Keep drifts; one that is open already is not kept twice, one that was passed over is closed."""
-    new = {drift.key: drift for drift in drifts}
-    if not new:
-        return
+def keep_drifts(home: Path, source: str, drifts: Iterable[Drift], *, loaded: Iterable[str] = ()) -> None:
+    """Keep drifts; what was seen of the same file that day, or before it was open, is replaced.
+
+    `loaded` names shapes that a load went through with: what was open of them waits for nobody any more.
+    """
+    new, passed = {drift.key: drift for drift in drifts}, set(loaded)
+    today = {(one.shape, one.file, one.on) for one in new.values()}
     with source_lock(home, source):
-        kept = [one for one in read_drifts(home, source) if not (one.state == OPEN and one.key in new)]
-        listed = [*sorted(new.values(), key=lambda one: one.file), *kept][:MOST_DRIFTS]
-        _write(folder_of(home, source) / "drift.json", [_told(one) for one in listed])
+        before = read_drifts(home, source)
+        kept = [
+            replace(one, state=TOLD) if one.state == OPEN and one.shape in passed else one
+            for one in before
+            if one.state == ACCEPTED or not ((one.shape, one.file, one.on) in today or one.key in new)
+        ]
+        if new or kept != before:
+            listed = [*sorted(new.values(), key=lambda one: one.file), *kept][:MOST_DRIFTS]
+            _write(folder_of(home, source) / "drift.json", [_told(one) for one in listed])
 
 
 def accept(home: Path, source: str, *, by: str, on: date, file: str = "") -> list[Drift]:

@@ -144,6 +144,7 @@ class Judge:
             kept.keep_drifts(
                 self.home, source,
                 [replace(one, state=ACCEPTED, by=by, accepted_on=on) if one.asks else one for one in drifts],
+                loaded=self._seen[source],
             )  # fmt: skip
 
     def broken(self) -> list[Said]:

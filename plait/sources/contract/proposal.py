@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +21,15 @@ from plait.sources import number
 from plait.sources.contract.seen import DAY, EMPTY, INSTANT, NUMBER, TEXT, WHOLE, YEAR_FIRST, YES_NO, Seen, look
 from plait.sources.contract.spec import FILL_IN, VERSIONS
 from plait.sources.expression import compile_file
-from plait.sources.file import Found, is_data, members, prepare, remove_copy
+from plait.sources.file import Found, is_data, members, pattern_fits, prepare, remove_copy
 from plait.sources.form import FileMapping
 from plait.sources.table import Table, Tally, open_table
 
 MOST_VALUES = 12  # of a column whose values are few enough to be listed
+_PROPER = re.compile(r"\w \W*[A-Z]|@")  # names of people and titles: there will be others
+_KEYS = re.compile(
+    r"(?i)(?:^|[^a-z])(?:id|ids|uid|uuid|key|code|no|nr|number|zip|phone|year)$|(?-i:[a-z](?:Id|ID|Key|Code|No|Nr)$)"
+)  # columns that name something: a number there is no amount
 ROOM = Decimal("0.5")  # of a range or a volume, to each side
 TYPES = {WHOLE: "integer", NUMBER: "number", DAY: "date", INSTANT: "timestamp", YES_NO: "boolean", TEXT: "string"}
 
@@ -56,6 +61,9 @@ class _Column:
     values: frozenset[str] | None = frozenset()
 
 
+_Files = list[tuple[str, dict[str, _Column], int]]
+
+
 def propose(folder: Path, source: str, owners: Owners) -> str:
     """Write a contract of a source from the files in a folder, or from one file."""
     if not SOURCE_NAME.fullmatch(source):
@@ -65,14 +73,15 @@ def propose(folder: Path, source: str, owners: Owners) -> str:
         raise NothingSeen(
             Said("no department {name!r}; {hint}allowed: {allowed}", name=owners.department, hint=hint, allowed=known)
         )
-    shapes: dict[tuple[str, ...], list[tuple[str, dict[str, _Column], int]]] = defaultdict(list)
+    shapes: dict[tuple[str, ...], _Files] = defaultdict(list)
     with TemporaryDirectory() as work:
         for found in _files(folder):
             columns, rows = _look(found, Path(work))
             shapes[tuple(columns)].append((found.name, columns, rows))
     if not shapes:
         raise NothingSeen(Said("no file of {folder} can be read as a table.", folder=str(folder)))
-    objects = [_object(files) for files in shapes.values()]
+    groups = _apart(list(shapes.values()))
+    objects = [_object(files) for files in groups]
     return _written(source, objects, owners)
 
 
@@ -140,13 +149,28 @@ def _column(engine: duckdb.DuckDBPyConnection, cell: str, seen: Seen, rows: int)
 # -- written
 
 
+def _apart(groups: Sequence[_Files]) -> list[_Files]:
+    """Put files of other folders, or whose common pattern would fit another's files, into groups of their own."""
+    found: list[_Files] = []
+    for files in groups:
+        others = [name for other in groups if other is not files for name, _columns, _rows in other]
+        folders: dict[str, _Files] = defaultdict(list)
+        for file in files:
+            folders[file[0].rpartition("/")[0]].append(file)
+        for within in folders.values():
+            pattern = _pattern([name for name, _columns, _rows in within])
+            alone = any(pattern_fits(pattern, name) for name in others)
+            found += [[file] for file in within] if alone else [within]
+    return found
+
+
 def _object(files: Sequence[tuple[str, dict[str, _Column], int]]) -> dict[str, Any]:
     """Write the object of all files of one shape."""
     names = [name for name, _columns, _rows in files]
     properties = [_property(name, [columns[name] for _file, columns, _rows in files]) for name in files[0][1]]
     rows = [count for _file, _columns, count in files]
     least = (min(rows) * ROOM).to_integral_value(ROUND_FLOOR)
-    most = (max(rows) * (1 + ROOM)).to_integral_value(ROUND_CEILING)
+    most = (sum(rows) * (1 + ROOM)).to_integral_value(ROUND_CEILING)  # one load may bring them all
     pattern = _pattern(names)
     return {
         "name": pattern.split("/")[-1].split(".")[0].rstrip("*-_ ") or "files",
@@ -187,13 +211,14 @@ def _property(name: str, seen: Sequence[_Column]) -> dict[str, Any]:
     made: dict[str, Any] = {"name": name, "logicalType": TYPES[kind]}
     if rows and rows == filled:
         made["required"] = True
-    if rows > 1 and rows == filled and all(column.distinct for column in seen) and kind in (TEXT, WHOLE):
+    if rows > 1 and rows == filled and all(column.distinct for column in seen) and _KEYS.search(name):
         made["unique"] = True
-    if kind in (WHOLE, NUMBER) and not made.get("unique"):
+    if kind in (WHOLE, NUMBER) and not made.get("unique") and not _KEYS.search(name):
         made["logicalTypeOptions"] = _range([c.least for c in known], [c.most for c in known])
     values = [column.values for column in known]
-    if kind == TEXT and values and all(one is not None for one in values):
-        allowed = sorted(set().union(*(one or () for one in values)))
+    allowed = sorted(set().union(*(one or () for one in values)))
+    listed = bool(values) and all(one is not None for one in values)
+    if kind == TEXT and listed and not any(_PROPER.search(value) for value in allowed):
         made["quality"] = [{"metric": "invalidValues", "arguments": {"validValues": allowed}, "mustBe": 0}]
     return made
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from plait.failure import Said
 from plait.sources.contract import home as kept
-from plait.sources.contract.drift import Drift, said_day
+from plait.sources.contract.drift import OPEN, TOLD, Change, Drift, said_day
 from plait.sources.contract.records import Record, last_of_each_file, read_records
 from plait.sources.contract.verdict import FRESHNESS, Verdict, expected, said_age
 
@@ -49,10 +49,18 @@ class DriftLine:
     """One change of an export, in words, with its day and how it stands."""
 
     drift: Drift
-    said: Said
-    on: date
+    change: Change
     state: str
-    asks: bool
+
+    @property
+    def on(self) -> date:
+        """The day on which it was seen."""
+        return self.drift.on
+
+    @property
+    def said(self) -> Said:
+        """The change in words."""
+        return self.change.words(said_day(self.on))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +85,14 @@ class Card:
         return [line for line in self.lines if line.kept is False]
 
     @property
+    def judged(self) -> int:
+        """Count the rules by which a load was judged."""
+        return sum(1 for line in self.lines if line.kept is not None)
+
+    @property
     def open(self) -> list[DriftLine]:
         """The changes that somebody must accept."""
-        return [drift for drift in self.drifts if drift.state == "open"]
+        return [drift for drift in self.drifts if drift.state == OPEN]
 
     def share(self, *, days: bool = False) -> float | None:
         """Give the share of rows that were refused, at the last load or over 90 days."""
@@ -93,13 +106,10 @@ class Card:
             return "no contract; `plait contract propose` writes one"
         if self.last is None:
             return f"version {self.version.number}, no load was judged by it yet"
-        judged = [line for line in self.lines if line.kept is not None]
-        kept_ = sum(1 for line in judged if line.kept)
         refused = " and was refused whole" if self.last.refused else ""
-        return (
-            f"version {self.version.number}; the load of {self.last.at:%Y-%m-%d} kept {kept_} of {len(judged)} rules"
-            f"{refused}, {self.last.quarantined:,} of {self.last.rows:,} rows in quarantine"
-        )
+        kept_ = f"kept {self.judged - len(self.broken)} of {self.judged} rules"
+        rows = f"{self.last.quarantined:,} of {self.last.rows:,} rows in quarantine"
+        return f"version {self.version.number}; the load of {self.last.at:%Y-%m-%d} {kept_}{refused}, {rows}"
 
     def told(self) -> dict[str, object]:
         """Give it as JSON."""
@@ -139,7 +149,7 @@ def card_of(home: Path, source: str, *, now: datetime) -> Card:
     at = now.astimezone(UTC).replace(tzinfo=None)
     records = last_of_each_file(read_records(home, source, since=at - timedelta(days=DAYS)))
     drifts = [
-        DriftLine(one, change.words(said_day(one.on)), one.on, one.state if change.asks else "told", change.asks)
+        DriftLine(one, change, one.state if change.asks else TOLD)
         for one in kept.read_drifts(home, source)
         for change in one.changes
     ]

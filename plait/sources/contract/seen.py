@@ -25,7 +25,7 @@ EMPTY, WHOLE, NUMBER, DAY, INSTANT, YES_NO, TEXT = (
     "empty", "whole number", "number", "day", "instant", "yes or no", "text",
 )  # fmt: skip
 WIDER = {WHOLE: (NUMBER, TEXT), NUMBER: (TEXT,), DAY: (INSTANT, TEXT), INSTANT: (TEXT,), YES_NO: (TEXT,)}
-YEAR_FIRST, DAY_FIRST, MONTH_FIRST, UNSURE = "year first", "day first", "month first", "day or month first"
+YEAR_FIRST, DAY_FIRST, MONTH_FIRST, UNSURE = ORDERS = ("year first", "day first", "month first", "day or month first")
 _CLOCK = r"(?:[T ]\d{1,2}:\d\d.*)?"
 _SHAPES = {
     WHOLE: r"^\s*[+-]?\d{1,18}\s*$",
