@@ -14,6 +14,7 @@ from plait.measures import load_measures
 from plait.web.board import all_boards
 from plait.web.collector import sources, tracking
 from plait.web.collector.models import WriteKey
+from plait.web.connections.models import Connection
 from plait.web.handoffs import accounts, acts, clock
 from plait.web.handoffs.models import Absence, HandOff
 from plait.web.people.models import Invitation, Token, User, digest_of
@@ -35,9 +36,14 @@ CHANGES = {  # addresses to which a form is sent, inside a transaction that is u
     "handoff_new", "handoff_act", "handoff_rules", "handoff_away", "handoff_back", "digest",
     "api-handoff-accept", "api-handoff-reject",
     "api-handoff-touch", "stages",
+    "connection_new", "connection_test_new", "connection_test", "connection_run", "connection_change",
+    "connection_remove",
     "personal_data_find", "personal_data_export", "personal_data_note", "personal_data_erase", "personal_data_allow",
     "personal_data_resume",
 }  # fmt: skip
+CONNECTION = (
+    "connection", "connection_test", "connection_run", "connection_change", "connection_remove",
+)  # fmt: skip
 Examples = Mapping[str, dict[str, Any]]
 
 
@@ -58,6 +64,9 @@ def examples_of(mara: User, ida: User) -> Examples:
     definition = {"name": "win_rate", "number": proposal_of(mara).number}
     words = Goal.objects.create(stage="convert", sort="qualitative", text="a goal", owner=mara, due_on=day)
     goal = {"number": words.pk}
+    asked = {
+        "name": Connection.objects.create(name="drop", system="folder", settings={"path": "/nowhere"}, owner=ida).name
+    }
     return {
         "new_goal": {"sort": "quantitative"}, "stage_goals": {"name": "convert"}, "goal": goal, "end_goal": goal,
         "definition": {"name": "win_rate"}, "definition_propose": {"name": "win_rate"},
@@ -85,6 +94,7 @@ def examples_of(mara: User, ida: User) -> Examples:
         "account_handoffs": {"number": account}, "api-handoff": handed,
         "api-handoff-accept": handed, "api-handoff-reject": handed, "api-handoff-touch": handed,
         "partner_link_end": {"code": link.code}, "partner_code_end": {"number": code.pk},
+        **dict.fromkeys(CONNECTION, asked),
         "account_reset_password_from_key": {"uidb36": "1", "key": "no-such-key"},
     }  # fmt: skip
 

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -73,7 +74,11 @@ def work(job: Job, watch: jobs.Watch) -> dict[str, object]:
         if not total:
             watch.file = f"{what} ({count:,})"
 
-    return carry_out(run, now=timezone.now(), tell=tell, cancelled=lambda: watch.cancelled)
+    try:
+        return carry_out(run, now=timezone.now(), tell=tell, cancelled=lambda: watch.cancelled)
+    finally:
+        if threading.current_thread() is not threading.main_thread():
+            connections.close_all()  # this thread's own
 
 
 def due(number: int) -> None:
