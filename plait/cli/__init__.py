@@ -19,6 +19,7 @@ import click
 from plait import __version__
 from plait.cli.benchmarks import benchmarks
 from plait.cli.chance_file import score
+from plait.cli.connections import connections
 from plait.cli.contracts import contract, login_name
 from plait.cli.handoffs import handoff
 from plait.cli.lifecycle import lifecycle
@@ -396,6 +397,7 @@ for command in (
     handoff,
     code,
     collect,
+    connections,
     contract,
     lifecycle,
     link,
