@@ -284,6 +284,8 @@ judged as (select *, case {broken} end as broken from typed)"""
         if value.lookup:
             file = value.lookup.name
             rule, step = rules.NOT_FOUND.format(file=file), rules.ADD_TO_FILE.format(column=value.lookup.key, file=file)
+            if value.lookup.shape:
+                step = rules.ADD_EXPORT.format(export=f"{self.mapping.source} {file}".replace("_", " "))
             absent = f"({made}) is not null and ({result}) is null"
         else:
             allowed = [old for old, _ in value.map]
@@ -447,7 +449,8 @@ def _since_epoch(text: str, microseconds: int) -> str:
 
 def _time_help(value: Value) -> str:
     if value.formats:
-        return rules.WRITE_FORMAT.format(formats=" or ".join(value.formats))
+        formats = ("2026-01-31 10:20" if form == ISO else form for form in value.formats)
+        return rules.WRITE_FORMAT.format(formats=" or ".join(formats))
     return rules.WRITE_TIME
 
 

@@ -23,6 +23,7 @@ CELLS = "{cells} cells where {width} are expected"
 QUOTE_IT = "put cells that hold a delimiter, a quote or a line break into quotes, and double the quotes inside"
 
 NOT_FOUND = "not found in {file}"
+ADD_EXPORT = "put the export {export}, which has it, into the same folder"
 ADD_TO_FILE = "add it to column {column!r} of {file}, or correct it"
 NOT_IN_MAP = "not in the map"
 ADD_TO_MAP = "allowed: {allowed}; add it to `map` or correct it"
