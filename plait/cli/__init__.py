@@ -22,9 +22,11 @@ from plait.cli.chance_file import score
 from plait.cli.connections import connections
 from plait.cli.contracts import contract, login_name
 from plait.cli.handoffs import handoff
+from plait.cli.identity import identity
 from plait.cli.lifecycle import lifecycle
 from plait.cli.links import code, link
 from plait.cli.live import collect, source
+from plait.cli.map import map_files
 from plait.cli.paths import paths
 from plait.cli.people import user
 from plait.cli.persons import person
@@ -396,11 +398,13 @@ for command in (
     benchmarks,
     handoff,
     code,
+    identity,
     collect,
     connections,
     contract,
     lifecycle,
     link,
+    map_files,
     paths,
     person,
     register,

@@ -7,6 +7,7 @@ that were parted is refused, with the decision that stands in the way.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,9 +38,16 @@ if TYPE_CHECKING:
     import duckdb
 
 
-def merge(
-    home: Path, one: str, other: str, *, by: str, why: str, now: datetime, evidence: Mapping[str, str] | None = None
-) -> Decision:
+@dataclass(frozen=True, slots=True)
+class Steward:
+    """Who decides, why, and when (UTC)."""
+
+    by: str
+    why: str
+    now: datetime
+
+
+def merge(home: Path, one: str, other: str, steward: Steward, *, evidence: Mapping[str, str] | None = None) -> Decision:
     """Decide that two people or two companies are one; the older id stays."""
     with opened(home) as db:
         pair = who(db, one), who(db, other)
@@ -48,21 +56,19 @@ def merge(
             raise Contradiction(Said("{one} and {other} are one already ({id}).", one=one, other=other, id=pair[0].id))
         draft = Draft(kind=MERGE, keys=_keys(pair, one, other), evidence=evidence or {})
         judge(db, held, draft)
-    return _decided(home, [draft], by=by, why=why, now=now)[0]
+    return _decided(home, [draft], steward)[0]
 
 
-def part(home: Path, owner: str, keys: Sequence[str], *, by: str, why: str, now: datetime) -> Decision:
+def part(home: Path, owner: str, keys: Sequence[str], steward: Steward) -> Decision:
     """Decide that some keys of a person or a company are somebody apart from the rest."""
     with opened(home) as db:
         mine, rest = parted(who(db, owner), [read_key(key) for key in keys])
         draft = Draft(kind=PART, keys=mine, rest=rest)
         judge(db, read_decisions(home), draft)
-    return _decided(home, [draft], by=by, why=why, now=now)[0]
+    return _decided(home, [draft], steward)[0]
 
 
-def apart(
-    home: Path, one: str, other: str, *, by: str, why: str, now: datetime, evidence: Mapping[str, str] | None = None
-) -> Decision:
+def apart(home: Path, one: str, other: str, steward: Steward, *, evidence: Mapping[str, str] | None = None) -> Decision:
     """Decide that two who look alike are not one: they are not proposed again, and matching never joins them."""
     with opened(home) as db:
         pair = who(db, one), who(db, other)
@@ -70,33 +76,31 @@ def apart(
             says = "{one} and {other} are one ({id}); split them: plait identity split {id} KEY."
             raise Contradiction(Said(says, one=one, other=other, id=pair[0].id))
         draft = Draft(kind=APART, keys=_keys(pair, one, other), evidence=evidence or {})
-    return _decided(home, [draft], by=by, why=why, now=now)[0]
+    return _decided(home, [draft], steward)[0]
 
 
-def block(home: Path, key: str, *, by: str, why: str, now: datetime) -> Decision:
+def block(home: Path, key: str, steward: Steward) -> Decision:
     """Decide that a value joins nobody."""
-    return _decided(home, [Draft(kind=BLOCK, keys=(read_key(key),))], by=by, why=why, now=now)[0]
+    return _decided(home, [Draft(kind=BLOCK, keys=(read_key(key),))], steward)[0]
 
 
-def allow(home: Path, key: str, *, by: str, why: str, now: datetime) -> Decision:
+def allow(home: Path, key: str, steward: Steward) -> Decision:
     """Decide that a value joins although a rule bars it."""
-    return _decided(home, [Draft(kind=ALLOW, keys=(read_key(key),))], by=by, why=why, now=now)[0]
+    return _decided(home, [Draft(kind=ALLOW, keys=(read_key(key),))], steward)[0]
 
 
-def limit(home: Path, name: str, most: int, *, by: str, why: str, now: datetime) -> Decision:
+def limit(home: Path, name: str, most: int, steward: Steward) -> Decision:
     """Decide how many others an identifier of this name may meet before it is taken as shared."""
     read_key(f"{name}=any")
-    return _decided(home, [Draft(kind=LIMIT, keys=((name, ""),), most=most)], by=by, why=why, now=now)[0]
+    return _decided(home, [Draft(kind=LIMIT, keys=((name, ""),), most=most)], steward)[0]
 
 
-def undo(home: Path, number: int, *, by: str, why: str, now: datetime) -> Decision:
+def undo(home: Path, number: int, steward: Steward) -> Decision:
     """Take a decision back; everything is again as if it had not been made."""
-    return _decided(home, [Draft(kind=UNDO, undoes=number)], by=by, why=why, now=now)[0]
+    return _decided(home, [Draft(kind=UNDO, undoes=number)], steward)[0]
 
 
-def merge_all(
-    home: Path, pairs: Sequence[tuple[Key, Key, Mapping[str, str]]], *, by: str, why: str, now: datetime
-) -> list[Decision]:
+def merge_all(home: Path, pairs: Sequence[tuple[Key, Key, Mapping[str, str]]], steward: Steward) -> list[Decision]:
     """Decide many merges at once, as matching proposes them; those that a person's decision forbids are left out."""
     held, drafts = read_decisions(home), []
     with opened(home) as db:
@@ -107,7 +111,7 @@ def merge_all(
             except Contradiction:
                 continue
             drafts.append(draft)
-    return _decided(home, drafts, by=by, why=why, now=now, rule=True) if drafts else []
+    return _decided(home, drafts, steward, rule=True) if drafts else []
 
 
 def judge(db: duckdb.DuckDBPyConnection, held: Decisions, draft: Draft) -> None:
@@ -145,13 +149,10 @@ def _merged(held: Decisions, one: Who) -> bool:
     return any(set(merge.keys) <= set(one.keys) for merge in held.of(MERGE))
 
 
-def _decided(
-    home: Path, drafts: Sequence[Draft], *, by: str, why: str, now: datetime, rule: bool = False
-) -> list[Decision]:
-    naive = now.replace(tzinfo=None)
-    made = decide(home, drafts, by=by, why=why, now=naive, rule=rule)
+def _decided(home: Path, drafts: Sequence[Draft], steward: Steward, *, rule: bool = False) -> list[Decision]:
+    made = decide(home, drafts, by=steward.by, why=steward.why, now=steward.now.replace(tzinfo=None), rule=rule)
     refresh(Store.open(home), Derived.open(home))
     return made
 
 
-__all__ = ["allow", "apart", "block", "judge", "limit", "merge", "merge_all", "part", "undo"]
+__all__ = ["Steward", "allow", "apart", "block", "judge", "limit", "merge", "merge_all", "part", "undo"]

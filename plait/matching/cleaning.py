@@ -107,8 +107,9 @@ def _split_name(fields: dict[str, str], column: str) -> dict[str, str]:
     whole = fields.pop("name")
     before, after = (normal.person(f"split_part({column}, ',', {part})") for part in (1, 2))
     first, rest = f"split_part({whole}, ' ', 1)", f"nullif(regexp_extract({whole}, '^\\S+ (.*)$', 1), '')"
-    given = f"case when contains({column}, ',') then {after} else {first} end"
-    family = f"case when contains({column}, ',') then {before} else {rest} end"
+    korean = f"regexp_matches({whole}, '^[가-힣]{{2,4}}$')"  # the family's name is one syllable and stands first
+    given = f"case when contains({column}, ',') then {after} when {korean} then substr({whole}, 2) else {first} end"
+    family = f"case when contains({column}, ',') then {before} when {korean} then left({whole}, 1) else {rest} end"
     if "given" in fields or "family" in fields:
         return fields
     return {"given": given, "family": family, **fields}
@@ -123,6 +124,8 @@ def make_records(db: duckdb.DuckDBPyConnection, layout: Layout, source: str, row
     names = [name for (name, *_) in db.execute("describe cleaned").fetchall() if name != "unique_id"]
     counts = db.execute(f"select {', '.join(f'count({name})' for name in names)}, count(*) from cleaned").fetchall()[0]
     fields = [name for name, filled in zip(names, counts, strict=False) if filled]
+    if "email" in fields and layout.scope != COMPANY:
+        fields = _read_addresses(db, fields)
     keys = COMPANIES if layout.scope == COMPANY else PEOPLE
     usable = [(needs, sql) for needs, sql in keys if set(needs.split()) <= set(fields)]
     told = ", ".join(f"({sql})::varchar as block_{number}" for number, (_, sql) in enumerate(usable))
@@ -134,6 +137,32 @@ def make_records(db: duckdb.DuckDBPyConnection, layout: Layout, source: str, row
         left -= block.pairs
         blocks.append(block)
     return fields, [block for block in blocks if block.pairs]
+
+
+def _read_addresses(db: duckdb.DuckDBPyConnection, fields: list[str]) -> list[str]:
+    """Read names from addresses such as jane.doe@, where nobody told them, and keep as `handle` what is no name."""
+    before = "split_part(email, '@', 1)"
+    names = "'^(\\p{L}{2,})[._-](\\p{L}{2,})[0-9]*$'"
+    if {"given", "family"} <= set(fields):
+        db.execute(
+            f"""
+            update cleaned set given = regexp_extract({before}, {names}, 1),
+                family = regexp_extract({before}, {names}, 2)
+            where given is null and family is null and regexp_matches({before}, {names})
+            """
+        )
+    if "company" not in fields:
+        return fields
+    firsts = [f"split_part({name}, ' ', 1)" for name in ("given", "family") if name in fields]
+    # Müller is mueller in addresses, and muller once written in one way.
+    inside = [f"coalesce(contains({_shortened(before)}, {_shortened(first)}), false)" for first in firsts]
+    db.execute("alter table cleaned add column handle varchar")
+    db.execute(f"update cleaned set handle = {before} where not ({' or '.join(inside) or 'false'})")
+    return [*fields, "handle"]
+
+
+def _shortened(text: str) -> str:
+    return f"replace(replace(replace({text}, 'ae', 'a'), 'oe', 'o'), 'ue', 'u')"
 
 
 def _cap(db: duckdb.DuckDBPyConnection, column: str, made_of: str, most: int) -> Block:

@@ -59,8 +59,8 @@ def recognise(columns: Iterable[str], *, scope: str | None = None, told: Mapping
         if column not in known:
             says = "there is no column {column!r}; the file has {columns}."
             raise UnknownColumns(Said(says, column=column, columns=", ".join(known)))
-    found = {sort: column for sort, names in NAMED.items() if (column := _first(known, names))}
-    layout = found | given
+    named = {sort: _first(known, names) for sort, names in NAMED.items()}
+    layout = {sort: column for sort, column in named.items() if column} | given
     people = {"given", "family", "born"} & set(layout)
     scope = scope or (PERSON if people or ("email" in layout and "company" not in layout) else COMPANY)
     if scope == COMPANY and "name" not in layout and "company" in layout:

@@ -96,7 +96,7 @@ def _read(db: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
     """Make the table `list` of a file's rows as texts, with the place of each; gives the columns."""
     name = duck.literal(str(file))
     parquet = file.suffix.lower() in (".parquet", ".pq")
-    source = f"read_parquet({name})" if parquet else f"read_csv({name}, all_varchar = true, null_padding = true)"
+    source = f"read_parquet({name})" if parquet else f"read_csv({name}, all_varchar = true)"
     try:
         db.execute("set preserve_insertion_order = true")
         db.execute(f"create temp view given as select * from {source}")
@@ -126,3 +126,14 @@ def _exact(db: duckdb.DuckDBPyConnection, fields: list[str]) -> np.ndarray:
     columns = ", ".join(fields)
     rows = db.execute(f"select dense_rank() over (order by {columns}) - 1 as place, unique_id from records order by 2")
     return np.asarray(rows.fetchnumpy()["place"], dtype=np.int64)
+
+
+def write_clusters(file: Path, found: Same, out: Path) -> None:
+    """Write a file's rows with the number of their cluster in front, as CSV."""
+    import pyarrow as pa
+
+    with _alone() as db:
+        columns = ", ".join(map(duck.identifier, _read(db, file)))
+        db.register("clusters", pa.table({"row_number": np.arange(found.rows), "cluster": found.clusters}))
+        rows = f"select cluster, {columns} from list join clusters using (row_number) order by row_number"
+        db.execute(f"copy ({rows}) to {duck.literal(str(out))} (format csv, header)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from splink.comparison_library import CustomComparison
@@ -17,12 +17,32 @@ NEAR = {"given": 0.9, "family": 0.9, "name": 0.92, "company": 0.92, "city": 0.9,
 def comparisons(fields: Sequence[str]) -> list[CustomComparison]:
     """Give the comparisons of the fields that there are.
 
-    Where people have a firm, its name, postal code and town are one comparison, and of an address only what stands
-    before the @ is compared: colleagues would else be alike three times over for one reason.
+    Where people have a firm, its name, postal code and town are one comparison, and an address that is made of the
+    name says nothing beside the name: colleagues and namesakes would else be alike three times over for one reason.
     """
     firm = "company" in fields
-    made = [_comparison(name, list(_levels(name, fields))) for name in fields if not (firm and name in WORKPLACE)]
-    return [*made, _workplace([name for name in WORKPLACE if name in fields])] if firm else made
+    if not firm:
+        return [_comparison(name, list(_levels(name, fields))) for name in fields]
+    alone = [name for name in fields if name not in (*WORKPLACE, "email", "handle")]
+    made = [_comparison(name, list(_levels(name, fields))) for name in alone]
+    made += [_work_address()] if "email" in fields else []
+    return [*made, _workplace([name for name in WORKPLACE if name in fields])]
+
+
+def _work_address() -> CustomComparison:
+    """Give the comparison of addresses at work; `handle` is what stands before the @ where it is not the name."""
+    import splink.comparison_level_library as cll
+    from splink.comparison_library import CustomComparison
+
+    unknown = "email_l is null or email_r is null or (email_l <> email_r and (handle_l is null or handle_r is null))"
+    levels: list[Any] = [
+        cll.CustomLevel(unknown, label_for_charts="unknown").configure(is_null_level=True),
+        cll.ExactMatchLevel("email", term_frequency_adjustments=True).configure(label_for_charts="equal"),
+        cll.CustomLevel("handle_l = handle_r", label_for_charts="same before the @"),
+        cll.CustomLevel(_alike("handle_l", "handle_r", 0.9), label_for_charts="alike before the @"),
+        cll.ElseLevel().configure(label_for_charts="different"),
+    ]
+    return CustomComparison(levels, output_column_name="email")
 
 
 def _workplace(fields: Sequence[str]) -> CustomComparison:
@@ -36,7 +56,7 @@ def _workplace(fields: Sequence[str]) -> CustomComparison:
     for name, label in (("postcode", "same postal code"), ("city", "same town"), ("region", "same region")):
         if name in fields:
             ways, labels = [*ways, f"{name}_l = {name}_r"], [*labels, label]
-    levels = [
+    levels: list[Any] = [
         cll.CustomLevel(unknown, label_for_charts="unknown").configure(is_null_level=True),
         cll.ExactMatchLevel("company", term_frequency_adjustments=True).configure(label_for_charts="same firm"),
         *(cll.CustomLevel(way, label_for_charts=label) for way, label in zip(ways, labels, strict=True)),
@@ -52,7 +72,7 @@ def _comparison(name: str, levels: Sequence[Level]) -> CustomComparison:
     equal = cll.ExactMatchLevel(name, term_frequency_adjustments=name in RARE).configure(label_for_charts="equal")
     others = [cll.CustomLevel(condition, label_for_charts=label) for condition, label in levels]
     last = cll.ElseLevel().configure(label_for_charts="different")
-    made = [cll.NullLevel(name).configure(label_for_charts="unknown"), equal, *others, last]
+    made: list[Any] = [cll.NullLevel(name).configure(label_for_charts="unknown"), equal, *others, last]
     return CustomComparison(made, output_column_name=name)
 
 
@@ -71,14 +91,10 @@ def _levels(name: str, fields: Sequence[str]) -> Iterator[Level]:
         yield "left(born_l, 4) = left(born_r, 4) or right(born_l, 4) = right(born_r, 4)", "same year, or same day"
         yield "left(born_l, 3) = left(born_r, 3)", "same decade"
     elif name == "email":
-        before = [f"split_part(email_{side}, '@', 1)" for side in "lr"]
-        yield f"{before[0]} = {before[1]}", "same before the @"
-        if "company" in fields:
-            yield _alike(*before, 0.94), "nearly equal before the @"
-            yield _alike(*before, 0.86), "alike before the @"
-        else:
-            yield _alike("email_l", "email_r", 0.95), "nearly equal"
-            yield _alike("email_l", "email_r", 0.88), "alike"
+        left, right = (f"split_part(email_{side}, '@', 1)" for side in "lr")
+        yield f"{left} = {right}", "same before the @"
+        yield _alike("email_l", "email_r", 0.95), "nearly equal"
+        yield _alike("email_l", "email_r", 0.88), "alike"
     elif name in ("phone", "number", "postcode", "house"):
         yield _letters(name, 1), "one digit apart"
         if name == "phone":

@@ -137,8 +137,7 @@ def cluster(pairs: Pairs, count: int, *, least: float, together: float = TOGETHE
     chosen = chosen[np.argsort(component[pairs.left[chosen]], kind="stable")]
     label, after = component.copy(), int(component.max(initial=-1)) + 1
     starts = np.flatnonzero(np.diff(component[pairs.left[chosen]], prepend=-1))
-    for begin, end in zip(starts, [*starts[1:], len(chosen)], strict=True):
-        part = chosen[begin:end]
+    for part in np.split(chosen, starts[1:]) if len(chosen) else ():
         if _close(pairs.weight[part], int(sizes[component[pairs.left[part[0]]]]), together):
             continue
         edges = zip(pairs.left[part].tolist(), pairs.right[part].tolist(), pairs.weight[part].tolist(), strict=True)
