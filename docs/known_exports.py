@@ -16,7 +16,8 @@ Generated from `plait/sources/known/` by `make docs`.
 
 `plait load FOLDER` reads the files of a folder that are exports of the systems below, whatever they are called, packed
 or not, in any encoding; `plait check FOLDER` says beforehand what it would do. A file is told by the columns of its
-header: it may have more of them, and lack any that is not named under "told by", which leaves what it says unknown.
+header, in capitals or not: it may have more of them, and lack any that is not named under "told by", which leaves what
+it says unknown.
 Files that are none of these are listed as not read; for them there is the [mapping](mapping.md).
 
 * **Put the tables of one export into one folder.** They look each other up: who opened a ticket, which company a deal

@@ -30,6 +30,7 @@ from plait.sources.file import Found
 from plait.sources.folder import recognise
 from plait.sources.form import FileMapping
 from plait.sources.known import known_exports
+from plait.sources.staging import stage
 from plait.store import FACTS, SAME, Loaded, Store, view_sql
 
 KNOWN = Path(__file__).parent / "known"
@@ -104,6 +105,22 @@ def test_every_shape_of_a_system_has_a_file_here(system: str) -> None:
     shapes = {file.shape for file in known_exports().files if file.source == system and file.facts}
     told = [shape for path in sorted(KNOWN.glob(f"{system}/*/*")) if (shape := _recognised(path))]
     assert sorted(shapes - {shape.shape for shape in told if shape.source == system}) == []
+
+
+def test_column_names_in_capitals_say_the_same(tmp_path: Path) -> None:
+    """Warehouses that know capitals only write them so; the tables still look each other up."""
+    told = []
+    for way in (str, str.upper):
+        folder = tmp_path / way.__name__
+        folder.mkdir()
+        for path in (KNOWN / "intercom" / "first").iterdir():
+            header, rest = path.read_text("utf-8").split("\n", 1)
+            (folder / path.name).write_text(f"{way(header)}\n{rest}", "utf-8")
+        staging = stage(folder, known_exports(), work=tmp_path / "work", recorded_at=FIRST)
+        files = ", ".join(f"'{file.facts}'" for file in staging.files)
+        told.append(duckdb.sql(f"select * from read_parquet([{files}]) order by id").fetchall())
+    assert len(told[0]) > 8
+    assert told[0] == told[1]
 
 
 def test_the_page_on_known_exports_is_up_to_date() -> None:

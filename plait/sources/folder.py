@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from plait.sources.delimited import DELIMITERS, HEAD, header_in
 from plait.sources.file import TEXT, Found, UnreadableFile, is_data, members, opened, pattern_fits
 from plait.sources.form import FileMapping
+from plait.sources.spelling import fits, spelled
 from plait.sources.table import names_in
 
 FIRST_LINES = 20  # of JSON, in which names are looked for
@@ -44,17 +45,23 @@ def find(folder: Path, mappings: Sequence[FileMapping], *, work: Path) -> tuple[
 
 
 def recognise(file: Found, shapes: Sequence[FileMapping]) -> FileMapping | None:
-    """Give the shape of a file; None where none or several fit."""
+    """Give the shape of a file; None where none or several fit. Capitals matter only where nothing fits with them."""
     last = PurePosixPath(file.member or file.name).name
-    fitting = {
-        id(shape): shape
+    named = [
+        (shape, names)
         for shape, names in _heads(file, shapes)
-        if names.issuperset(shape.columns)
-        and (not shape.patterns or any(pattern_fits(PurePosixPath(p).name, last) for p in shape.patterns))
-    }
+        if not shape.patterns or any(_fits_name(pattern, last) for pattern in shape.patterns)
+    ]
+    fitting = {id(shape): shape for shape, names in named if names.issuperset(shape.columns)}
+    if not fitting:
+        fitting = {id(shape): spelled(shape, names) for shape, names in named if fits(shape, names)}
     most = max((_weight(shape) for shape in fitting.values()), default=None)
     best = [shape for shape in fitting.values() if _weight(shape) == most]
     return best[0] if len(best) == 1 else None
+
+
+def _fits_name(pattern: str, name: str) -> bool:
+    return pattern_fits(PurePosixPath(pattern).name.casefold(), name.casefold())
 
 
 def names_of(file: Found) -> Names:

@@ -143,7 +143,8 @@ class FileMapping:
 
     A file is of this shape where one of `patterns` fits its name and its header has all of `columns`; either may be
     empty. Where `columns` are stated, any other column that is named may be missing, which leaves its values unknown.
-    `let` names values that stand beside the columns: each may use those before it.
+    `let` names values that stand beside the columns: each may use those before it. `own` are the names of a file's
+    columns, where it writes them another way than the shape does.
     """
 
     patterns: tuple[str, ...]
@@ -167,6 +168,7 @@ class FileMapping:
     guarded: bool = False
     at_home: bool = False  # money whose currency is not named is in that of the home
     escape: str | None = None
+    own: tuple[str, ...] = ()
 
     def lookups(self) -> list[Lookup]:
         """Give the distinct lookups of its facts."""

@@ -43,6 +43,7 @@ from plait.sources.folder import find
 from plait.sources.form import BadMapping, Control, FileMapping, Lookup
 from plait.sources.form import Mapping as SourceMapping
 from plait.sources.refusal import RefusedRows
+from plait.sources.spelling import own_name
 from plait.sources.table import Table, Tally, open_table
 
 MEMORY = "1500MB"
@@ -417,7 +418,7 @@ class _Part:
                 plain = prepare(found, self.work)
                 try:
                     table = open_table(found, plain, found.mapping.columns or lookup.columns())
-                    _read_lookup(engine, lookup, table, number)
+                    _read_lookup(engine, lookup, table, found.mapping, number=number)
                 finally:
                     remove_copy(plain)
             _keep_lookup(engine, name, lookup)
@@ -434,12 +435,15 @@ def _only(read: pa.RecordBatchReader, lines: Positions) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(read.schema, kept())
 
 
-def _read_lookup(engine: duckdb.DuckDBPyConnection, lookup: Lookup, table: Table, number: int) -> None:
+def _read_lookup(
+    engine: duckdb.DuckDBPyConnection, lookup: Lookup, table: Table, shape: FileMapping, *, number: int
+) -> None:
     """Add to `said` what one file says; a file of the shape without the column says nothing."""
-    if not (table.has(lookup.key) and table.has(lookup.value)):
+    names = [own_name(shape, name) for name in lookup.columns()]
+    if not all(table.has(name) for name in names[:2]):
         return
-    columns = [name for name in lookup.columns() if table.has(name)]
-    since = "x2" if lookup.latest in columns else "''"
+    columns = [name for name in names if table.has(name)]
+    since = "x2" if len(columns) > 2 else "''"  # noqa: PLR2004 - after key and value
     broken: list[int] = []
     tally = Tally(lambda rows: broken.extend(row.line for row in rows), lambda _done: None)
     engine.register("raw", table.batches(columns, whole=False, tally=tally))
