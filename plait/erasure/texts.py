@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from plait import duck
 
+FILES = r"(?:csv|tsv|txt|json|jsonl|ndjson|parquet|xlsx?|zip|gz|pdf|eml|html?)(?:$|[^a-z0-9])"  # a file of that name
 GONE = "[erased]"  # what stands in a text where a value stood
 
 
@@ -16,7 +17,7 @@ def pattern(value: str) -> str:
     quoted = "".join(f"\\{sign}" if sign.isascii() and not sign.isalnum() else sign for sign in value)
     before = r"\\[nrtbf]|%[0-9a-f]{2}"  # what a line's end and an encoded sign look like
     if "@" in value or "%40" in value:
-        return rf"(^|[^a-z0-9._%+\-]|{before}){quoted}($|[^a-z0-9_.\-]|\.(?:$|[^a-z0-9]))"
+        return rf"(^|[^a-z0-9._%+\-]|{before}){quoted}($|[^a-z0-9_.\-]|\.(?:$|[^a-z0-9]|{FILES}))"
     return rf"(^|[^a-z0-9]|{before}){quoted}($|[^a-z0-9])"
 
 

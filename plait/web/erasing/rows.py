@@ -122,7 +122,11 @@ def _name(model: type[Model]) -> str:
 
 
 def _hits(model: type[Model], fields: Sequence[Field[object, object]], subject: Subject) -> Iterator[Hit]:
-    """Give the rows that hold a value; where the person's account is meant, those that hold a name, too."""
+    """Give the rows that hold a value, and in hand-offs of the person's accounts those that hold a name.
+
+    A row with a value is about the person: a name in it is theirs, too.
+    """
+    words = [*subject.values, *_names_of(subject)]
     named = _rows_of_accounts(model, subject)
     for values, rows in ((subject.values, model._default_manager.all()), (_names_of(subject), named)):  # noqa: SLF001
         if not values or rows is None:
@@ -130,9 +134,8 @@ def _hits(model: type[Model], fields: Sequence[Field[object, object]], subject: 
         lower = {f"told_{field.name}": Lower(Cast(F(field.name), TextField())) for field in fields}
         told = rows.annotate(**lower).filter(_contains(list(lower), values))
         for row in told.iterator(AT_ONCE):
-            held = [field.name for field in fields if _changes(getattr(row, field.name), values)]
-            if held:
-                yield Hit(row, held)
+            if any(_changes(getattr(row, field.name), values) for field in fields):
+                yield Hit(row, [field.name for field in fields if _changes(getattr(row, field.name), words)])
 
 
 def _contains(columns: Sequence[str], values: Sequence[str]) -> Q:
@@ -174,7 +177,7 @@ def _changes(told: object, values: Sequence[str]) -> bool:
 
 def _strip(hit: Hit, subject: Subject) -> None:
     """Write a row anew without the person's values."""
-    values = [*subject.values, *_names_of(subject)] if isinstance(hit.row, HandOff | Step | Outbox) else subject.values
+    values = [*subject.values, *_names_of(subject)]
     changed = {name: replaced_in(getattr(hit.row, name), values) for name in hit.fields}
     if isinstance(hit.row, HandOff) and "start" in changed:
         changed["start"] = _start(hit.row.start)
