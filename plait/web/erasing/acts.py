@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
@@ -24,6 +25,8 @@ from plait.failure import Misused, Said, Unfit
 from plait.web.erasing import rows
 from plait.web.erasing.models import PersonRequest
 from plait.web.people.models import ERASED, User, record
+from plait.web.work import jobs
+from plait.web.work.models import Job
 
 Sort, State = PersonRequest.Sort, PersonRequest.State
 MOST_SECONDS, PAUSE = 30.0, 0.2  # until events that wait are stored, and between two looks
@@ -126,6 +129,17 @@ def begin(home: Path, asked: str, *, why: str, by: User | None, now: datetime) -
         record(by, "person.erasure_begun", request, after={"why": request.why})
     erasing.prepare(home, subject, number=request.pk, now=now)
     return request
+
+
+def work(job: Job, _watch: jobs.Watch) -> dict[str, object]:
+    """Go on with every erasure that was begun; the job is named after its request."""
+    return {"counts": finish(settings.HOME, by=job.owner)}
+
+
+def start(user: User, request: PersonRequest) -> None:
+    """Hand an erasure to the worker; what a job keeps of it is the number of the request."""
+    with transaction.atomic():
+        jobs.start(Job.objects.create(kind="erase", owner=user, title=str(request)))
 
 
 def finish(home: Path, *, by: User | None) -> dict[str, int]:

@@ -8,3 +8,10 @@ class Erasing(AppConfig):
 
     name = "plait.web.erasing"
     label = "erasing"
+
+    def ready(self) -> None:
+        """Let the worker erase persons."""
+        from plait.web.erasing.acts import work
+        from plait.web.work import jobs
+
+        jobs.KINDS["erase"] = work

@@ -13,7 +13,6 @@ from http import HTTPStatus
 
 from django.conf import settings
 from django.contrib import messages
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
@@ -32,7 +31,6 @@ from plait.web.people.rights import permit
 from plait.web.rail import Rail
 from plait.web.reader import user_of
 from plait.web.state import BadState, day_of
-from plait.web.work import jobs
 from plait.web.work.models import Job
 
 SHOWN = 100
@@ -156,7 +154,7 @@ def erase(request: HttpRequest, user: User, key: str) -> HttpResponse:
     if problem:
         return _found(request, key, problem)
     made = acts.begin(settings.HOME, key, why=_given(request, "why"), by=user, now=timezone.now())
-    _start(user, made)
+    acts.start(user, made)
     messages.success(request, _("They are kept out from now on, and what is stored is being erased."))
     return redirect("personal_data")
 
@@ -175,15 +173,8 @@ def resume(request: HttpRequest) -> HttpResponse:
     user = _officer(request)
     if request.method == "POST":
         for one in unfinished(settings.HOME)[:1]:
-            _start(user, PersonRequest(pk=one.number))
+            acts.start(user, PersonRequest(pk=one.number))
     return redirect("personal_data")
-
-
-def _start(user: User, made: PersonRequest) -> None:
-    """Hand the erasure to the worker; what a job keeps of it is the number of the request."""
-    with transaction.atomic():
-        job = Job.objects.create(kind="erase", owner=user, title=str(made))
-        jobs.start(job)
 
 
 def _officer(request: HttpRequest) -> User:

@@ -163,13 +163,18 @@ def _watched(job: Job, watch: Watch) -> Report:
 def _load(job: Job, watch: Watch) -> Report:
     """Load a job's files."""
     told = desk.load(settings.HOME, files_of(job), _mapping(job), now=_now(), progress=watch)
-    return _plain(asdict(told))
+    return _plain(asdict(told) | _of_contracts(told))
 
 
 def _try_out(job: Job, watch: Watch) -> Report:
     """Read a job's files as a load would, storing nothing."""
     told = desk.try_out(settings.HOME, files_of(job), _mapping(job), now=_now(), progress=watch)
-    return _plain(asdict(told))
+    return _plain(asdict(told) | _of_contracts(told))
+
+
+def _of_contracts(told: desk.LoadReport | desk.Trial) -> Report:
+    """Give what was broken and what has changed so that each reader has it in their own language."""
+    return {"contract": [one.told() for one in told.contract], "changed": [one.told() for one in told.changed]}
 
 
 def _mapping(job: Job) -> Path | None:
@@ -218,16 +223,8 @@ def _replay(job: Job, _watch: Watch) -> Report:
     return _plain(asdict(live.replay(settings.HOME, job.title)))
 
 
-def _erase(job: Job, _watch: Watch) -> Report:
-    """Go on with every erasure that was begun; the job is named after its request."""
-    from plait.web.erasing import acts  # it needs all tables of the desk, this module among them
-
-    return {"counts": acts.finish(settings.HOME, by=job.owner)}
-
-
 KINDS: dict[str, Callable[[Job, Watch], Report]] = {  # applications add theirs when they are ready
     "load": _load,
     "try_out": _try_out,
     "replay": _replay,
-    "erase": _erase,
 }
