@@ -65,7 +65,7 @@ from range({rows}) as t(i)
 
 def main() -> None:
     parts: dict[str, Callable[[argparse.Namespace], str]] = {
-        "load": load, "rebuild": rebuild, "measures": measures, "start": start, "desk": desk,
+        "load": load, "exports": exports, "rebuild": rebuild, "measures": measures, "start": start, "desk": desk,
         "collector": collector, "links": links, "paths": paths, "value": value, "inbox": inbox, "ledger": ledger,
     }  # fmt: skip
     asked = argparse.ArgumentParser(description=__doc__)
@@ -142,6 +142,12 @@ def load(given: argparse.Namespace) -> str:
         f"| rows a second | seconds | CPU seconds | peak memory |\n|---:|---:|---:|---:|\n"
         f"| {given.rows / took:,.0f} | {took:.1f} | {cpu:.1f} | {peak:,.0f} MB |\n"
     )
+
+
+def exports(given: argparse.Namespace) -> str:
+    import exports as bench
+
+    return bench.measure(given.work)
 
 
 def rebuild(given: argparse.Namespace) -> str:
