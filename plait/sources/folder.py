@@ -47,21 +47,22 @@ def find(folder: Path, mappings: Sequence[FileMapping], *, work: Path) -> tuple[
 def recognise(file: Found, shapes: Sequence[FileMapping]) -> FileMapping | None:
     """Give the shape of a file; None where none or several fit. Capitals matter only where nothing fits with them."""
     last = PurePosixPath(file.member or file.name).name
-    named = [
-        (shape, names)
-        for shape, names in _heads(file, shapes)
-        if not shape.patterns or any(_fits_name(pattern, last) for pattern in shape.patterns)
-    ]
-    fitting = {id(shape): shape for shape, names in named if names.issuperset(shape.columns)}
+    heads = _heads(file, shapes)
+    fitting = {
+        id(shape): shape for shape, names in heads if names.issuperset(shape.columns) and _fits_name(shape, last)
+    }
     if not fitting:
-        fitting = {id(shape): spelled(shape, names) for shape, names in named if fits(shape, names)}
+        fitting = {
+            id(shape): spelled(shape, names) for shape, names in heads if fits(shape, names) and _fits_name(shape, last)
+        }
     most = max((_weight(shape) for shape in fitting.values()), default=None)
     best = [shape for shape in fitting.values() if _weight(shape) == most]
     return best[0] if len(best) == 1 else None
 
 
-def _fits_name(pattern: str, name: str) -> bool:
-    return pattern_fits(PurePosixPath(pattern).name.casefold(), name.casefold())
+def _fits_name(shape: FileMapping, name: str) -> bool:
+    patterns = [PurePosixPath(pattern).name.casefold() for pattern in shape.patterns]
+    return not patterns or any(pattern_fits(pattern, name.casefold()) for pattern in patterns)
 
 
 def names_of(file: Found) -> Names:

@@ -14,6 +14,7 @@ from collections.abc import Mapping as Dict
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeGuard
@@ -72,6 +73,12 @@ def read_mapping(path: Path) -> Mapping:
     if reader.problems:
         raise BadMapping(path.name, reader.problems)
     return mapping
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Give the names of all time zones: looking for them goes through hundreds of files."""
+    return frozenset(zoneinfo.available_timezones())
 
 
 def _part(where: str, name: str) -> Said:
@@ -417,7 +424,7 @@ class _Reader:
 
     def timezone(self, table: Dict[str, object], where: str) -> str | None:
         given = self.text(table, "timezone", where)
-        if given not in (None, HOME) and given not in (zones := zoneinfo.available_timezones()):
+        if given not in (None, HOME) and given not in (zones := _zones()):
             hint = nearest(given or "", sorted(zones))
             self.wrong(where, "no timezone {given!r}; {hint}names are those of IANA", given=given, hint=hint)
             return None
