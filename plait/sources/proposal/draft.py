@@ -14,6 +14,7 @@ from plait.sources.form import HOME, Column, FileMapping, Template, Value
 from plait.sources.proposal.entity import entity_of
 from plait.sources.proposal.links import find_links, stem_tokens
 from plait.sources.proposal.model import ENTITIES, LISTS, NOTHING, Answers, ColumnDraft, Draft, FileDraft, Link
+from plait.sources.proposal.overlap import told_once
 from plait.sources.proposal.profile import FileProfile, Profiles
 from plait.sources.proposal.questions import questions_of, zone_of
 from plait.sources.proposal.reading import WHOLE_ROW, Reading, currency_of
@@ -53,6 +54,7 @@ def draft(looked: Looked, *, source: str, answers: Answers, day: str) -> Draft:
         _said_roles(file, answers)
         assign(file, pointed)
         _shape(file, files)
+    told_once(files, answers)
     for file in files:
         row_id = _own_id(file, looked)
         reading = Reading(file, by_name, source, answers, row_id, answers.get(f"day:{file.profile.name}") or day)
@@ -191,7 +193,7 @@ def _mapping(file: FileDraft, files: Sequence[FileDraft], made: Draft) -> FileMa
     mapping = FileMapping(
         patterns=(), source=made.source, facts=tuple(fact for fact, _ in file.facts), shape=file.shape,
         let=tuple(file.lets.items()), about=ENTITIES[file.entity].capitalize() + ".", sheet=profile.sheet,
-        skip=profile.skip, comment=profile.comment,
+        skip=profile.skip, nulls=profile.nulls, comment=profile.comment, escape=profile.escape,
     )  # fmt: skip
     zone = zone_of(made, file)
     if zone != made.timezone:

@@ -22,6 +22,8 @@ HEADS: tuple[tuple[str, str], ...] = (
     ("event", "event"), ("cost", "spend"), ("ad", "ad"), ("adset", "ad"), ("campaign", "campaign"),
     ("product", "list"), ("list", "list"), ("stage", "list"), ("domain", "list"), ("transaction", "list"),
 )  # fmt: skip
+UNMISTAKEN = ("deal", "ticket")  # by their columns, whatever list a name speaks of
+STRONG = 0.6  # of what columns say: more than the word `list` in a name
 PLAIN = ("contact", "company", "deal", "lead", "ticket", "order", "invoice", "payment", "refund", "subscription")
 _ROMANCE = frozenset(("de", "du", "des", "del"))  # the first noun is what it is: `lignes de facture`
 MESSAGES = {
@@ -87,10 +89,13 @@ def entity_of(file: FileProfile, links: Sequence[Link], pointed_at: Sequence[str
         if best in ("message", "web") and by_columns[best] >= 0.4:  # noqa: PLR2004 - no more than a hint
             return best, 0.7, why
         return "unknown", 0.3, Said("its rows are events of some sort")
+    best = max(by_columns, key=lambda one: by_columns[one], default="")
+    enough = best in UNMISTAKEN if named == "list" else named == "" and best not in ("list", "history")
+    if enough and by_columns.get(best, 0) >= STRONG:
+        return best, min(0.85, by_columns[best]), Said("its columns say so")
     if named:
         return named, 0.95 if by_columns.get(named, 0) >= 0.5 else 0.8, why  # noqa: PLR2004 - the columns agree
-    best = max(by_columns, key=lambda one: by_columns[one], default="unknown")
-    if best == "unknown" or by_columns[best] < 0.4:  # noqa: PLR2004 - no more than a hint
+    if not best or by_columns[best] < 0.4:  # noqa: PLR2004 - no more than a hint
         return "unknown", 0.3, Said("neither its name nor its columns say what the rows are")
     return best, by_columns[best], Said("its columns say so")
 

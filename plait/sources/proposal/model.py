@@ -9,7 +9,7 @@ from plait.failure import Said
 from plait.sources.form import FactMapping, FileMapping, Value
 from plait.sources.proposal.profile import ColumnProfile, FileProfile
 
-SURE, LIKELY, GUESS = "sure", "likely", "a guess"
+SURE, LIKELY, GUESS = Said("sure"), Said("likely"), Said("a guess")
 
 # What a file can be, in the words of departments; the first six are the ones met most.
 ENTITIES: dict[str, str] = {

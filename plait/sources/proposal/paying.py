@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 from plait.failure import Said
 from plait.sources.form import Condition
@@ -106,6 +107,7 @@ def spend(r: Reading) -> Facts:
     """Give money spent on advertising."""
     if r.amount() is None:
         return []
+    cost = r.name("amount") or ""
     channel = r.value("channel") or said(r.answers.get(f"channel:{r.draft.profile.name}") or r.source)
     return r.fact(
         "spend.paid",
@@ -114,4 +116,5 @@ def spend(r: Reading) -> Facts:
         Said("Money was spent on advertising."),
         (),
         {"amount": r.amount(), "channel": channel, "campaign": named(r, "campaign"), "partner": r.value("partner")},
+        conditions=(Condition(cost, above=Decimal(0)),),  # a day without cost is no spend
     )

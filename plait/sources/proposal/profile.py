@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -12,7 +13,7 @@ import pyarrow as pa
 from plait import duck
 from plait.failure import Said, Unfit
 from plait.sources.delimited import BrokenRow
-from plait.sources.file import Found, Plain, UnreadableFile, is_data, members, prepare, remove_copy
+from plait.sources.file import Found, Plain, UnreadableFile, is_data, members, opened, prepare, remove_copy
 from plait.sources.folder import names_of
 from plait.sources.form import BadMapping, FileMapping
 from plait.sources.proposal.sort import EMPTY, ENUM, MOST_CHOICES, WHOLE, YES_NO, Sort, epoch_of, sort_of
@@ -22,6 +23,7 @@ MOST_ROWS = 200_000  # of a file are looked at; ids and the columns that point a
 LOOKED_AT = 2_000  # different values by which the sort of a column is told
 MOST_COLUMNS = 400
 EXAMPLES = 3
+NULLS = ("NULL", "null", "\\N", "N/A", "n/a", "#N/A", "NaN", "nan", "-", "--", "(not set)", "(null)")  # mean nothing
 AT_ONCE = 50  # columns that are counted in one query
 
 
@@ -57,7 +59,9 @@ class FileProfile:
     sheet: str | None = None
     skip: int = 0
     comment: str | None = None
+    escape: str | None = None
     told_by: frozenset[str] = frozenset()  # the column names by which a load can recognise it
+    nulls: tuple[str, ...] = ()  # how it writes that a cell is empty
     table: str = ""  # its values in the engine, as long as that is open
 
     def column(self, name: str) -> ColumnProfile | None:
@@ -116,24 +120,35 @@ def open_engine(work: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _profile(found: Found, engine: duckdb.DuckDBPyConnection, work: Path, table_name: str) -> FileProfile:
-    plain = prepare(found, work)
+    escape = "\\" if found.format == "csv" and _escapes(found) else None
+    plain = prepare(_with(found, replace(found.mapping, escape=escape)), work)
     try:
-        form = _form(found, plain)
+        form = replace(_form(found, plain), escape=escape)
         table = open_table(_with(found, form), plain, ())
         names = _names(found, table)
         rows, whole = _load(engine, table_name, table, names)
     finally:
         remove_copy(plain)
+    nulls = _empty_words(engine, table_name, len(names))
     counted = _counts(engine, table_name, len(names))
     columns = tuple(_column(engine, table_name, n, name, rows, counted[n]) for n, name in enumerate(names))
     told = names_of(_with(found, form)) & set(names) if form.sheet is None else frozenset[str]()
     return FileProfile(
-        found.name, found.format, rows, whole, columns, form.sheet, form.skip, form.comment, told, table_name
-    )
+        found.name, found.format, rows, whole, columns, form.sheet, form.skip, form.comment, escape, told, nulls,
+        table_name,
+    )  # fmt: skip
 
 
 def _with(found: Found, form: FileMapping) -> Found:
     return Found(found.name, found.path, found.member, form, found.format, found.digest)
+
+
+def _escapes(found: Found) -> bool:
+    """Tell whether quotes in quotes are escaped by a backslash: that stands before one, and none is doubled so."""
+    with opened(found) as stream:
+        head = stream.read(1 << 16)
+    inside = re.findall(rb'[^,;\t|\r\n]\\"[^,;\t|\r\n]', head)
+    return len(inside) > 1 and b'\\""' not in head
 
 
 def _form(found: Found, plain: Plain) -> FileMapping:
@@ -220,6 +235,23 @@ def _load(engine: duckdb.DuckDBPyConnection, name: str, table: Table, columns: S
     if not columns:
         raise UnreadableFile(table.file, "has no named column: write names into its first line")  # type: ignore[attr-defined]
     return rows, not cut
+
+
+def _empty_words(engine: duckdb.DuckDBPyConnection, table: str, width: int) -> tuple[str, ...]:
+    """Take out the words by which a file says that a cell is empty, and give them."""
+    found: set[str] = set()
+    for first in range(0, width, AT_ONCE):
+        cells = ", ".join(f"x{n}" for n in range(first, min(width, first + AT_ONCE)))
+        rows = engine.execute(
+            f"select distinct trim(word) from "
+            f"(select unnest([{cells}]) as word from {table} limit {AT_ONCE * LOOKED_AT}) where trim(word) in ({duck.literals(NULLS)})"
+        ).fetchall()
+        found.update(row[0] for row in rows)
+    if found:
+        nothing = duck.literals(sorted(found))
+        cells = ", ".join(f"case when trim(x{n}) not in ({nothing}) then x{n} end as x{n}" for n in range(width))
+        engine.execute(f"create or replace table {table} as select line, {cells} from {table}")
+    return tuple(sorted(found))
 
 
 def _counts(engine: duckdb.DuckDBPyConnection, table: str, width: int) -> list[tuple[int, int, float]]:

@@ -11,6 +11,7 @@ from plait.failure import Said
 from plait.sources.form import HOME
 from plait.sources.proposal.links import words_of
 from plait.sources.proposal.model import ENTITIES, LISTS, ColumnDraft, Draft, FileDraft, Question
+from plait.sources.proposal.overlap import question_of
 from plait.sources.proposal.reading import Reading, maybe_minor, unit_of
 from plait.sources.proposal.roles import rivals
 from plait.sources.proposal.sort import NUMBER, TIME
@@ -44,7 +45,7 @@ def _times(file: FileDraft) -> list[ColumnDraft]:
 def questions_of(draft: Draft, day: str) -> list[Question]:
     """Give all that has to be asked, what matters most first."""
     asked = [question for file in draft.files for question in _of_file(file, draft, day)]
-    return [*_of_all(draft), *asked]
+    return [*_of_all(draft), *_same_money(draft), *asked]
 
 
 def _of_all(draft: Draft) -> Iterator[Question]:
@@ -66,6 +67,11 @@ def _of_all(draft: Draft) -> Iterator[Question]:
                  file=money[0].profile.name),
             ((HOME, Said("the currency of this home")),), HOME, free=True,
         )  # fmt: skip
+
+
+def _same_money(draft: Draft) -> Iterator[Question]:
+    if (question := question_of(draft.files)) is not None:
+        yield question
 
 
 def _gives_amount(file: FileDraft) -> bool:
@@ -116,14 +122,15 @@ def _of_file(file: FileDraft, draft: Draft, day: str) -> Iterator[Question]:
 
 
 def _day_or_month(file: str, column: ColumnDraft) -> Question:
-    form = column.profile.sort.formats[0]
-    mirrored = form.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
+    chosen = column.profile.sort.formats[0]
+    other = chosen.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
+    form, mirrored = (chosen, other) if chosen.startswith("%d") else (other, chosen)
     return Question(
         f"format:{file}:{column.profile.name}",
         Said("{value} in {column}: day first or month first?", value=column.profile.sort.ambiguous,
              column=column.profile.name),
         Said("no value of {file} is above 12 in either place", file=file),
-        ((form, Said("day first")), (mirrored, Said("month first"))), form,
+        ((form, Said("day first")), (mirrored, Said("month first"))), chosen,
     )  # fmt: skip
 
 

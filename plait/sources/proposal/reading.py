@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from plait.facts import KINDS
+from plait.failure import Said
 from plait.sources.form import ROW, Column, Condition, FactMapping, Lookup, Template, Value
 from plait.sources.proposal.links import words_of
 from plait.sources.proposal.model import Answers, ColumnDraft, FileDraft
 from plait.sources.proposal.sort import NUMBER, SIGNS, WHOLE, YES_NO
-from plait.sources.proposal.vocabulary import concepts, is_outcome, meaning
+from plait.sources.proposal.vocabulary import concepts, is_outcome, meaning, tokens
 from plait.store import SAME
 
 Facts = list[tuple[FactMapping, str]]
@@ -18,6 +20,11 @@ Keys = tuple[tuple[str, Value], ...]
 Fields = Mapping[str, Value | None]
 
 FIVE = 5  # stars at most; what goes beyond is asked as NPS is, from 0 to 10
+
+
+def kinds_of(kind: Value) -> list[str]:
+    """Give the kinds that a value can be."""
+    return [code for _, code in kind.map] or [str(part) for part in kind.template if isinstance(part, str)]
 
 
 def column(name: str) -> Template:
@@ -182,6 +189,12 @@ class Reading:
 
     # -- facts
 
+    @staticmethod
+    def needs(kind: Value) -> list[str]:
+        """Give the fields that facts of these kinds cannot do without; the currency may be that of the file."""
+        every = [need for name in kinds_of(kind) for need in KINDS[name].needs if need != "currency"]
+        return list(dict.fromkeys(every))
+
     def fact(
         self, kind: str | Value, id_: Value, when: Value | None, says: str, keys: Keys, fields: Fields, *,
         conditions: Conditions = (), detail: Fields | None = None,
@@ -192,6 +205,12 @@ class Reading:
         known = {name: value for name, value in fields.items() if value is not None}
         if "amount" in known and (currency := self.value("currency")):
             known["currency"] = currency
+        lacking = [need for need in self.needs(kinds) if need not in known]
+        if lacking:
+            self.draft.notes.append(
+                Said("it gives no {kind}: no column has the {names}", kind=kinds_of(kinds)[0], names=", ".join(lacking))
+            )
+            return []
         told = {**(detail or {}), SAME: self.value("id")}
         details = tuple(sorted((name, value) for name, value in told.items() if value is not None))
         made = FactMapping(
@@ -239,7 +258,7 @@ def unit_of(draft: FileDraft) -> str:
     amount, currency = draft.of("amount"), draft.of("currency")
     if amount is None:
         return "major"
-    words = set(words_of(amount.profile.name))
+    words = set(tokens(amount.profile.name))
     if words & {"micros", "micro", "millionths"}:
         return "micro"
     if words & {"cents", "cent", "minor", "pence"}:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from plait.failure import Said
 from plait.sources.form import Column, Condition, Value
 from plait.sources.proposal.concern import keys_of, named, owner_of
+from plait.sources.proposal.links import words_of
 from plait.sources.proposal.paying import invoice, order, payment, refund, spend, subscription
 from plait.sources.proposal.reaching import form, message, survey, web
 from plait.sources.proposal.reading import FIVE, Conditions, Facts, Reading, column, lookup
@@ -59,8 +60,10 @@ def lead(r: Reading) -> Facts:
         "channel": r.value("channel"),
         "campaign": named(r, "campaign"),
     }
+    words = {*words_of(r.draft.profile.name), *words_of(r.draft.shape)}
+    qualified = bool(words & {"mql", "mqls", "qualified", "qualifiziert", "qualifie", "cualificado"})
     made = r.fact(
-        "lead.created",
+        "lead.mql" if qualified else "lead.created",
         r.row(""),
         r.time("created"),
         Said("A possible buyer was recorded."),
@@ -89,6 +92,17 @@ def deal(r: Reading) -> Facts:
         "product": named(r, "product"), "channel": r.value("channel"), "campaign": named(r, "campaign"),
     }  # fmt: skip
     step = {"step": r.value("status")}
+    won_on = r.draft.of("closed") if not r.draft.of("status") else None
+    if won_on is not None and "won" in meaning(won_on.profile.name):  # a list of deals that were won
+        return r.fact(
+            "deal.won",
+            r.row("won"),
+            r.time("closed"),
+            Said("It was won."),
+            keys,
+            {**shared, "text": r.value("name")},
+            conditions=r.present("closed"),
+        )
     made = r.fact(
         "deal.opened",
         r.row("opened"),

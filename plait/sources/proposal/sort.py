@@ -6,16 +6,21 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from plait.facts import CURRENCIES
+from plait.failure import Said
 from plait.sources.expression import EPOCHS
 from plait.sources.proposal.vocabulary import is_outcome
 
-EMPTY, YES_NO, WHOLE, NUMBER, TIME, EMAIL, PHONE, DOMAIN, URL, CURRENCY, JSON, OPAQUE, ENUM, TEXT = SORTS = (
-    "empty", "yes or no", "whole number", "number", "time", "e-mail", "phone", "domain", "web address", "currency",
-    "JSON", "opaque id", "one of few", "text",
-)  # fmt: skip
+EMPTY, YES_NO, WHOLE, NUMBER, TIME = (
+    Said("empty"),
+    Said("yes or no"),
+    Said("whole number"),
+    Said("number"),
+    Said("time"),
+)
+EMAIL, PHONE, DOMAIN, URL = Said("e-mail"), Said("phone"), Said("domain"), Said("web address")
+CURRENCY, JSON, OPAQUE, ENUM, TEXT = Said("currency"), Said("JSON"), Said("opaque id"), Said("one of few"), Said("text")
 ENOUGH = 0.97  # share of the values that must be of a sort
 MOST_CHOICES = 40
 _EPOCH = {"unix": (300_000_000, 4_200_000_000), "unix_ms": (300_000_000_000, 4_200_000_000_000),
@@ -181,7 +186,9 @@ def _day_or_month(form: str, values: Sequence[str]) -> tuple[str, str]:
     if any(first > 12 for first, _ in pairs) or form.startswith("%d."):  # noqa: PLR2004 - points: always day first
         return form, ""
     unclear = next((v for v, (first, second) in zip(values, pairs, strict=True) if first != second), "")
-    return form, unclear
+    firsts, seconds = ({pair[place] for pair in pairs} for place in (0, 1))
+    american = len(firsts) < len(seconds) or "%p" in form  # what changes less often is the month
+    return (mirrored if american else form), unclear
 
 
 def epoch_of(low: float, high: float) -> str | None:
@@ -229,11 +236,3 @@ def _decimal_mark(numbers: Sequence[str]) -> tuple[str, str]:
             if mark == "," or all(len(n) - 1 - n.rfind(".") == 3 for n in some):  # noqa: PLR2004
                 return (other if mark == "," else mark), some[0]
     return ".", ""
-
-
-def day_in(text: str) -> datetime | None:
-    """Give the instant that an ISO text names, if it is one."""
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None

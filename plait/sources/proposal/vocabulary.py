@@ -61,7 +61,7 @@ CONCEPTS: dict[str, str] = {
     "importe monto suma valor precio ingresos 금액 총액 가격 매출 합계 결제금액 예상금액",
     "recurring": "mrr monthly month recurring monatlich mensuel mensual 월 월간",
     "part": "refunded refund tax taxes fee fees discount discounts shipping vat mwst steuer rabatt gebuhr tva "
-    "remise impuesto descuento tip application remaining due weighted expected balance cost prior 세금 할인 "
+    "remise impuesto descuento tip application remaining due weighted expected balance prior 세금 할인 "
     "수수료 배송비 expectation",
     "yearly": "annual yearly year annualrevenue jahr jahres jahrlich annuel anual 연 연간",
     "cost": "spend spent cost costs kosten ausgaben cout couts depense depenses gasto gastos coste costes budget "
@@ -146,11 +146,12 @@ CONCEPTS: dict[str, str] = {
     "coupon coupons discount discounts",
     "trial": "trial trials test probe probezeit essai prueba 체험 무료체험",
     "transaction": "transaction transactions transaktion transaccion tx txn 거래내역",
-    "anonymous": "anonymous pseudo cookie visitorid clientid gaclientid fingerprint device_id",
+    "anonymous": "anonymous tracking visitor pseudo cookie visitorid clientid gaclientid fingerprint device_id",
     "priority": "priority prioritat prioritaet priorite prioridad 우선순위",
     "partner": "partner partners affiliate publisher partenaire socio 파트너 제휴",
     "probability": "probability wahrscheinlichkeit probabilite probabilidad 확률",
-    "fill": "the of de du des la le der die das del el hs sf custom field in and und et y c data raw sample full "
+    "fill": "the of de du des la le der die das del el hs sf custom field in and und et y c micros cents minor data raw "
+    "sample full "
     "basic all",
 }  # fmt: skip
 _HANGUL = re.compile(r"[\uac00-\ud7a3]")

@@ -100,9 +100,11 @@ def _settings(mapping: FileMapping) -> Iterator[str]:
         yield f"pattern = {_texts(mapping.patterns)}"
     if mapping.columns:
         yield f"columns = {_texts(mapping.columns)}"
-    for name in ("timezone", "currency", "sheet", "comment"):
+    for name in ("timezone", "currency", "sheet", "comment", "escape"):
         if (given := getattr(mapping, name)) is not None:
             yield f"{name} = {_text(given)}"
+    if mapping.nulls:
+        yield f"nulls   = {_texts(mapping.nulls)}"
     if mapping.skip:
         yield f"skip = {mapping.skip}"
     if mapping.decimal != ".":
@@ -144,6 +146,9 @@ def _conditions(conditions: Sequence[Condition]) -> str:
     """Write conditions; two of one column are of different sorts and stand in one table."""
     written: dict[str, str | list[str]] = {}
     for one in conditions:
+        if one.above is not None:
+            written[one.column] = f"{{ above = {one.above} }}"
+            continue
         if one.present is None and not one.negated:
             written[one.column] = _texts(one.values)
             continue
