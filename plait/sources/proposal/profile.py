@@ -244,7 +244,8 @@ def _empty_words(engine: duckdb.DuckDBPyConnection, table: str, width: int) -> t
         cells = ", ".join(f"x{n}" for n in range(first, min(width, first + AT_ONCE)))
         rows = engine.execute(
             f"select distinct trim(word) from "
-            f"(select unnest([{cells}]) as word from {table} limit {AT_ONCE * LOOKED_AT}) where trim(word) in ({duck.literals(NULLS)})"
+            f"(select unnest([{cells}]) as word from {table} limit {AT_ONCE * LOOKED_AT}) "
+            f"where trim(word) in ({duck.literals(NULLS)})"
         ).fetchall()
         found.update(row[0] for row in rows)
     if found:

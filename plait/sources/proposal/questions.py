@@ -171,17 +171,19 @@ def _outcomes(file: FileDraft, draft: Draft) -> Iterator[Question]:
 
 def _ties(file: FileDraft) -> Iterator[Question]:
     """Ask where two columns are as good for the amount, or for the day."""
-    for role, asks in (
-        ("amount", "Which column of {file} is the amount?"),
-        ("created", "Which column of {file} says when?"),
-    ):
+    name = file.profile.name
+    which = {
+        "amount": Said("Which column of {file} is the amount?", file=name),
+        "created": Said("Which column of {file} says when?", file=name),
+    }
+    for role, asks in which.items():
         chosen = file.of(role)
         if chosen is None or (role == "amount" and not _gives_amount(file)):
             continue
         near = rivals(file, role, CLOSE)
         if near:
             options = tuple((c.profile.name, f"{c.profile.name} ({_first(c)})") for c in (chosen, *near))
-            yield Question(f"pick:{file.profile.name}:{role}", Said(asks, file=file.profile.name),
+            yield Question(f"pick:{name}:{role}", asks,
                            Said("{n} columns may be it", n=len(options)), options, chosen.profile.name)  # fmt: skip
 
 

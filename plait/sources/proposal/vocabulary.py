@@ -150,8 +150,8 @@ CONCEPTS: dict[str, str] = {
     "priority": "priority prioritat prioritaet priorite prioridad 우선순위",
     "partner": "partner partners affiliate publisher partenaire socio 파트너 제휴",
     "probability": "probability wahrscheinlichkeit probabilite probabilidad 확률",
-    "fill": "the of de du des la le der die das del el hs sf custom field in and und et y c micros cents minor data raw "
-    "sample full "
+    "fill": "the of de du des la le der die das del el hs sf custom field in and und et y c micros cents minor data "
+    "raw sample full "
     "basic all",
 }  # fmt: skip
 _HANGUL = re.compile(r"[\uac00-\ud7a3]")
