@@ -46,7 +46,7 @@ def adopt(home: Path, file: Path, *, why: str, by: str | None) -> None:
         from plait.sources.contract.home import adopt as keep
 
         found = _read(file)
-        version = keep(home, found.text, by=by or login_name(), why=why, now=now().replace(tzinfo=None))
+        version = keep(home, found.text, by=by or login_name(), why=why, now=now())
     held = "holds now" if version.contract.in_force else "is kept; nothing is judged by a retired one"
     click.echo(f"Version {version.number} of the contract of {found.source} {held}.")
     if found.not_judged:

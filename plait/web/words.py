@@ -20,6 +20,8 @@ from plait.handoff.reading import read_terms
 from plait.handoff.state import STATES
 from plait.measure import Measure, registry
 from plait.sources import rules
+from plait.sources.contract import drift
+from plait.sources.contract import form as contract
 from plait.stages import shipped
 
 SPELT = {
@@ -149,6 +151,7 @@ def vocabulary() -> Iterator[str]:
     yield from map(readable, DEPARTMENTS)
     yield from map(readable, AGREED)
     yield from rules.patterns()
+    yield from (*contract.texts(), *drift.texts())
     yield from AS_THEY_ARE
     yield from hand_off_words()
     yield from (stage.title for stage in shipped().stages)

@@ -7,10 +7,12 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from plait.handoff import state
 from plait.measures import load_measures
+from plait.sources.contract import home as kept
 from plait.web.board import all_boards
 from plait.web.collector import sources, tracking
 from plait.web.collector.models import WriteKey
@@ -36,6 +38,8 @@ CHANGES = {  # addresses to which a form is sent, inside a transaction that is u
     "handoff_new", "handoff_act", "handoff_rules", "handoff_away", "handoff_back", "digest",
     "api-handoff-accept", "api-handoff-reject",
     "api-handoff-touch", "stages",
+    "identity_answer", "identity_rule", "identity_match", "identity_tune", "identity_undo", "identity_find",
+    "identity_split", "identity_merge", "contracts", "contract_drift",
     "connection_new", "connection_test_new", "connection_test", "connection_run", "connection_change",
     "connection_remove",
     "personal_data_find", "personal_data_export", "personal_data_note", "personal_data_erase", "personal_data_allow",
@@ -45,6 +49,19 @@ CONNECTION = (
     "connection", "connection_test", "connection_run", "connection_change", "connection_remove",
 )  # fmt: skip
 Examples = Mapping[str, dict[str, Any]]
+CONTRACT = """\
+apiVersion: v3.1.0
+kind: DataContract
+id: example
+name: %s
+version: 1.0.0
+status: active
+schema: [{name: visitors, properties: [{name: visitor, logicalType: string, required: true}]}]
+team:
+  members:
+    - {username: ida, role: IT owner}
+    - {username: mara, role: department owner, customProperties: [{property: plait.department, value: marketing}]}
+"""
 
 
 def examples_of(mara: User, ida: User) -> Examples:
@@ -67,6 +84,7 @@ def examples_of(mara: User, ida: User) -> Examples:
     asked = {
         "name": Connection.objects.create(name="drop", system="folder", settings={"path": "/nowhere"}, owner=ida).name
     }
+    fair = {"source": contract_of("fair")}
     return {
         "new_goal": {"sort": "quantitative"}, "stage_goals": {"name": "convert"}, "goal": goal, "end_goal": goal,
         "definition": {"name": "win_rate"}, "definition_propose": {"name": "win_rate"},
@@ -74,6 +92,7 @@ def examples_of(mara: User, ida: User) -> Examples:
         "definition_sign": definition, "definition_withdraw": definition, "definition_numbers": definition,
         "account": {"number": account}, "account_joins": {"number": account}, "account_stages": {"number": account},
         "stages_text": {"number": 0},
+        "contract": fair, "contract_drift": fair, "contract_file": {**fair, "number": 1},
         "api-measure": {"name": "win_rate"},
         "api-table": {"name": "win_rate"}, "api-story": {"account": account}, "api-nothing": {"rest": "nothing"},
         "score": {"number": account}, "attribution_panel": {"name": "models"}, "value_panel": {"name": "origins"},
@@ -93,10 +112,19 @@ def examples_of(mara: User, ida: User) -> Examples:
         "handoffs_panel": {"name": "handoffs"}, "handoff_back": {"number": away.pk},
         "account_handoffs": {"number": account}, "api-handoff": handed,
         "api-handoff-accept": handed, "api-handoff-reject": handed, "api-handoff-touch": handed,
+        "identity_undo": {"number": 1}, "identity_who": {"number": account}, "identity_split": {"number": account},
+        "identity_merge": {"number": account},
         "partner_link_end": {"code": link.code}, "partner_code_end": {"number": code.pk},
         **dict.fromkeys(CONNECTION, asked),
         "account_reset_password_from_key": {"uidb36": "1", "key": "no-such-key"},
     }  # fmt: skip
+
+
+def contract_of(source: str) -> str:
+    """Let a source that nothing is loaded of have a contract."""
+    if not kept.read_versions(settings.HOME, source):
+        kept.adopt(settings.HOME, CONTRACT % source, by="Ida", why="an example", now=datetime(2026, 1, 1, tzinfo=UTC))
+    return source
 
 
 def proposal_of(mara: User) -> Proposal:

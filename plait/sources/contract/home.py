@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,8 @@ def in_force(home: Path, source: str) -> Version | None:
 
 
 def adopt(home: Path, text: str, *, by: str, why: str, now: datetime) -> Version:
-    """Make a contract hold from now on, durably; one that is unfit or changes nothing is refused."""
+    """Make a contract hold from `now` on (with its zone), durably; one that is unfit or changes nothing is refused."""
+    at = now.astimezone(UTC).replace(tzinfo=None)
     contract, by, why = read_contract(text), by.strip(), why.strip()
     if contract.status not in (*IN_FORCE, "retired"):
         allowed = ", ".join((*IN_FORCE, "retired"))
@@ -109,11 +110,11 @@ def adopt(home: Path, text: str, *, by: str, why: str, now: datetime) -> Version
             raise Unfounded(Said("this is the contract that holds already (version {n}).", n=versions[-1].number))
         path = _path(home, contract.source, len(versions) + 1)
         path.parent.mkdir(parents=True, exist_ok=True)
-        about = {"by": by, "why": why, "adopted_at": now.isoformat()}
+        about = {"by": by, "why": why, "adopted_at": at.isoformat()}
         write_durably(path.with_suffix(".json"), json.dumps(about, indent=1))  # a version is there once its text is
         write_durably(path, text)
         sync(path.parent.parent)
-    return Version(len(versions) + 1, contract, by, why, now)
+    return Version(len(versions) + 1, contract, by, why, at)
 
 
 def source_lock(home: Path, source: str) -> AbstractContextManager[None]:

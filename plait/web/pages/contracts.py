@@ -171,7 +171,7 @@ def _adopt(user: User, text: str, why: str, name: str) -> Version:
             user, "contracts.adopted", found.source,
             before={"version": before}, after={"version": before + 1, "why": why},
         )  # fmt: skip
-        return kept.adopt(settings.HOME, text, by=user.name, why=why, now=_now().replace(tzinfo=None))
+        return kept.adopt(settings.HOME, text, by=user.name, why=why, now=_now())
 
 
 def _page(request: HttpRequest, user: User, given: Given, status: HTTPStatus = HTTPStatus.OK) -> HttpResponse:

@@ -223,6 +223,15 @@ def _replay(job: Job, _watch: Watch) -> Report:
     return _plain(asdict(live.replay(settings.HOME, job.title)))
 
 
+def _match(job: Job, _watch: Watch) -> Report:
+    """Look for people or companies who are probably one; the job is named after which of both."""
+    from plait.matching.proposing import propose
+
+    found = propose(settings.HOME, job.title, now=_now().replace(tzinfo=None))
+    names = ("records", "sure", "to_review", "merged")
+    return {"matched": {name: getattr(found, name) for name in names}}
+
+
 KINDS: dict[str, Callable[[Job, Watch], Report]] = {  # applications add theirs when they are ready
     "load": _load,
     "try_out": _try_out,
