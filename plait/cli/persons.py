@@ -82,8 +82,8 @@ def erase(home: Path, key: str, why: str, *, yes: bool) -> None:
     with plainly():
         acts.begin(home, key, why=why, by=None, now=now())
         counts = acts.finish(home, by=None)
-    for name, count in sorted(counts.items()):
-        click.echo(f"{count:>9,}  {name.replace('_', ' ')}")
+    for name, count in counts.items():
+        click.echo(f"{count:>9,}  {acts.title_of(name)}")
     click.echo("erased; their keys are kept out of every later load")
 
 

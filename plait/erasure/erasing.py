@@ -6,6 +6,7 @@ what is made from them is made again, and the files that old versions were kept 
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -37,24 +38,25 @@ def prepare(home: Path, subject: Subject, *, number: int, now: datetime) -> Plan
     return plan
 
 
-def carry_out(plan: Plan, *, now: datetime) -> Plan:
+def carry_out(plan: Plan, *, now: datetime, rest: float = 0) -> Plan:
     """Erase a person from the home's tables and files; gives the plan with what was done. The desk's own rows remain.
 
-    Loads and the storing of events wait meanwhile. Done again it does what is left.
+    Loads and the storing of events wait meanwhile. Old files are deleted `rest` seconds after the new ones are there,
+    so that whoever reads them ends in peace. Done again it does what is left.
     """
-    home, subject = plan.home, plan.subject
+    home = plan.home
     _keep_out(plan, now)
     _remove_left(home, now)
-    store = Store.open(home)
+    store, derived = Store.open(home), Derived.open(home)
     with locked(home / "locks" / ERASING):
         plan = _write_anew(store, plan)
+    plan = plan.noted({"decisions": stewardship.forget(home, plan.subject.keys)})
+    refresh(store, derived)
+    time.sleep(rest)
+    with locked(home / "locks" / ERASING):  # whoever writes has files in the folder that no version names yet
         for table in (store.facts, store.rejects, store.loads):
             table.clean(keep_hours=0)
-    decisions = stewardship.forget(home, subject.keys)
-    plan = plan.noted({"decisions": decisions})
-    derived = Derived.open(home)
-    refresh(store, derived)
-    with locked(home / "locks" / ".timeline"):  # whoever makes them anew writes files that no version names yet
+    with locked(home / "locks" / ".timeline"):
         derived.clean(keep_hours=0)
     return plan
 

@@ -81,6 +81,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     monkeypatch.setattr(settings, "HOME", home)
     monkeypatch.setattr(settings, "STATE", home / "web")
+    monkeypatch.setattr(requests, "READERS_END", 0.0)
     firm = {"domain": "acme.example"}
     desk.add(
         home,
@@ -336,6 +337,6 @@ def test_the_database_file_holds_nothing_of_them_afterwards(own_home: Path) -> N
     script = SCRIPT.replace("JANE", JANE)
     done = subprocess.run([sys.executable, "-c", script, str(own_home)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "2  facts removed" in done.stdout
+    assert "2  Facts removed" in done.stdout
     held = [path.name for path in own_home.rglob("*") if path.is_file() and JANE.encode() in path.read_bytes().lower()]
     assert held == []

@@ -30,10 +30,14 @@ from plait.web.work.models import Job
 
 Sort, State = PersonRequest.Sort, PersonRequest.State
 MOST_SECONDS, PAUSE = 30.0, 0.2  # until events that wait are stored, and between two looks
+READERS_END = 2.0  # seconds that whoever reads an old version of a table has to end
 TITLES: Mapping[str, str] = {
     "facts_of_a_person": gettext_noop("What they did, were sent and said of themselves"),
     "facts_of_an_account": gettext_noop("Money, contracts, deals, tickets and answers"),
     "facts_naming": gettext_noop("Other facts that name them"),
+    "facts_removed": gettext_noop("Facts removed"),
+    "facts_stripped": gettext_noop("Facts that stay without them"),
+    "facts_mended": gettext_noop("Other facts from which their values were taken"),
     "refused_rows": gettext_noop("Refused rows"),
     "keys": gettext_noop("Keys by which they are known"),
     "timeline": gettext_noop("The line of time made from the facts"),
@@ -156,7 +160,7 @@ def finish(home: Path, *, by: User | None) -> dict[str, int]:
 
 def _finish(home: Path, one: plan.Plan, by: User | None) -> dict[str, int]:
     _store_what_waits(home)
-    one = erasing.carry_out(one, now=timezone.now())
+    one = erasing.carry_out(one, now=timezone.now(), rest=READERS_END)
     one = one.noted({"mails": rows.erase_files(one.subject)})
     request = PersonRequest.objects.filter(pk=one.number).first()
     with transaction.atomic():
