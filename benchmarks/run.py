@@ -67,6 +67,7 @@ def main() -> None:
     parts: dict[str, Callable[[argparse.Namespace], str]] = {
         "load": load, "exports": exports, "rebuild": rebuild, "measures": measures, "start": start, "desk": desk,
         "collector": collector, "links": links, "paths": paths, "value": value, "inbox": inbox, "ledger": ledger,
+        "erasure": erasure,
     }  # fmt: skip
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("parts", nargs="*", choices=[*parts, []], help="which parts (all)")
@@ -204,6 +205,12 @@ def value(given: argparse.Namespace) -> str:
 
 def ledger(given: argparse.Namespace) -> str:
     import ledger as bench
+
+    return bench.measure(given.work)
+
+
+def erasure(given: argparse.Namespace) -> str:
+    import erasure as bench
 
     return bench.measure(given.work)
 
