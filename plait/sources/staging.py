@@ -28,11 +28,10 @@ from plait.failure import Said
 from plait.sources.contract.held import Held
 from plait.sources.contract.judge import Judge, judgement_path, keys_path
 from plait.sources.delimited import Positions, RowsLost
-from plait.sources.expression import ARROW, EPOCHS, FACT_COLUMNS, ISO, Query, compile_file, lookup_table
+from plait.sources.expression import ARROW, EPOCHS, FACT_COLUMNS, ISO, Query, compile_file
 from plait.sources.file import (
     Found,
     Plain,
-    UnreadableFile,
     digest_of,
     format_of,
     prepare,
@@ -42,8 +41,8 @@ from plait.sources.file import (
 from plait.sources.folder import find
 from plait.sources.form import BadMapping, Control, FileMapping, Lookup
 from plait.sources.form import Mapping as SourceMapping
+from plait.sources.lookup import load_lookups
 from plait.sources.refusal import RefusedRows
-from plait.sources.spelling import own_name
 from plait.sources.table import Table, Tally, open_table
 
 MEMORY = "1500MB"
@@ -325,7 +324,7 @@ class _Part:
     def _tell(self, refused: RefusedRows, tally: Tally) -> None:
         found, made = self.job.found, self.made
         with _engine(self.work) as engine:
-            self._load_lookups(engine)
+            load_lookups(engine, self.job.lookups, self.work)
             if self.held is not None:
                 self.held.look(engine, self.table, found.mapping, self.columns, self.recorded_at)
             with_fact = self._facts(engine, tally)
@@ -406,23 +405,6 @@ class _Part:
         while part := result.fetchmany(10_000):
             refused.add_judged(part, query.checks)
 
-    def _load_lookups(self, engine: duckdb.DuckDBPyConnection) -> None:
-        lookups = list(self.job.lookups)
-        for lookup in lookups:
-            name = lookup_table(lookups, lookup)
-            engine.execute(
-                "create or replace temp table said "
-                "(file integer, line bigint, key varchar, value varchar, since varchar)"
-            )
-            for number, found in enumerate(self.job.lookups[lookup]):
-                plain = prepare(found, self.work)
-                try:
-                    table = open_table(found, plain, found.mapping.columns or lookup.columns())
-                    _read_lookup(engine, lookup, table, found.mapping, number=number)
-                finally:
-                    remove_copy(plain)
-            _keep_lookup(engine, name, lookup)
-
 
 def _only(read: pa.RecordBatchReader, lines: Positions) -> pa.RecordBatchReader:
     """Hand on the rows of these lines only."""
@@ -433,47 +415,6 @@ def _only(read: pa.RecordBatchReader, lines: Positions) -> pa.RecordBatchReader:
             yield batch.filter(pyarrow.compute.is_in(batch.column("line"), wanted))
 
     return pa.RecordBatchReader.from_batches(read.schema, kept())
-
-
-def _read_lookup(
-    engine: duckdb.DuckDBPyConnection, lookup: Lookup, table: Table, shape: FileMapping, *, number: int
-) -> None:
-    """Add to `said` what one file says; a file of the shape without the column says nothing."""
-    names = [own_name(shape, name) for name in lookup.columns()]
-    if not all(table.has(name) for name in names[:2]):
-        return
-    columns = [name for name in names if table.has(name)]
-    since = "x2" if len(columns) > 2 else "''"  # noqa: PLR2004 - after key and value
-    broken: list[int] = []
-    tally = Tally(lambda rows: broken.extend(row.line for row in rows), lambda _done: None)
-    engine.register("raw", table.batches(columns, whole=False, tally=tally))
-    engine.execute(
-        f"""insert into said select {number}, line, x0, nullif(trim(x1), ''), {since}
-        from ({table.query(columns, whole=False)}) where trim(x0) <> ''"""
-    )
-    engine.unregister("raw")
-    if broken and not lookup.shape:
-        raise UnreadableFile(
-            lookup.name, "line {line} does not have the shape of the file: correct it, others look values up here",
-            line=broken[0],
-        )  # fmt: skip
-
-
-def _keep_lookup(engine: duckdb.DuckDBPyConnection, name: str, lookup: Lookup) -> None:
-    """Make the table of a lookup: each key once."""
-    if lookup.first or lookup.latest:
-        one = "arg_max(value, (coalesce(since, ''), file, line))" if lookup.latest else "arg_min(value, (file, line))"
-        engine.execute(
-            f"create table {name} as select key, {one} as value from said where value is not null group by key"
-        )
-        return
-    engine.execute(f"create table {name} as select distinct key, value from said")
-    twice = engine.execute(f"select key from {name} group by key having count(*) > 1 order by key limit 1").fetchall()
-    if twice:  # a row would give its facts twice
-        raise UnreadableFile(
-            lookup.name, "{key} {name!r} stands for more than one {value}: keep one of them",
-            key=lookup.key, name=twice[0][0], value=lookup.value,
-        )  # fmt: skip
 
 
 @contextmanager
