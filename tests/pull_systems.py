@@ -161,7 +161,6 @@ class Zendesk:
     """Incremental exports: cursors for users and tickets, an end time and a next address for organizations."""
 
     def __init__(self) -> None:
-        self.address = ""
         self.lists: dict[str, list[Json]] = {
             "tickets": [{"id": n, "created_at": iso(n)[:-5] + "Z", "updated_at": iso(n)[:-5] + "Z", "status": "open",
                          "requester_id": 100 + n, "organization_id": 9, "tags": ["vip", "eu"], "subject": "Printer",
@@ -182,7 +181,7 @@ class Zendesk:
             since = int(asked.one("start_time"))
             found = [one for one in every if datetime.fromisoformat(one["updated_at"]).timestamp() > since]
             end = max([since, *(int(datetime.fromisoformat(one["updated_at"]).timestamp()) for one in found)])
-            url = f"{self.address}{asked.path}?start_time={end}&per_page=1000"
+            url = f"http://{asked.headers['Host']}{asked.path}?start_time={end}&per_page=1000"
             return {kind: found, "count": len(found), "end_time": end, "next_page": url, "end_of_stream": not found}
         start = int(asked.one("cursor", "c0").removeprefix("c"))
         page = every[start : start + 2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,6 @@ def test_stripe_arrives_once_with_the_rest_of_long_lists_and_what_was_changed_la
 def test_zendesk_goes_on_from_the_cursor_that_it_gives(tmp_path: Path) -> None:
     fake, waits = Zendesk(), Waits()
     with serving(fake, ROUGH) as server:
-        fake.address = server.address
         source = reached("zendesk", server.address, {"api_token": "zsecret"})
         first = rest.pull(source, {}, tmp_path / "1", now=NOW, pace=waits.pace())
         fake.lists["tickets"].append({**fake.lists["tickets"][0], "status": "solved"})
@@ -150,6 +149,39 @@ FAKES: Mapping[str, tuple[Callable[[], Callable[[Asked], Json]], Mapping[str, st
     "stripe": (Stripe, {"secret_key": "sk_secret"}),
     "salesforce": (Salesforce, {"client_id": "id", "client_secret": "sf-secret"}),
 }
+
+
+@pytest.mark.parametrize("name", ["hubspot", "stripe", "salesforce", "zendesk"])
+def test_what_is_too_much_for_one_run_is_read_on_by_the_next(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run stops after some pages: together they read every record once and come to the same cursors."""
+    made, secrets = FAKES.get(name, (Zendesk, {"api_token": "zsecret"}))
+    with serving(made()) as server:
+        whole = rest.pull(reached(name, server.address, secrets), {}, tmp_path / "whole", now=NOW, pace=Waits().pace())
+    monkeypatch.setattr(rest, "LONGEST_RUN", 3.0)
+    clock = iter(range(100_000))
+    pace = Pace(lambda _seconds: None, lambda: float(next(clock)), lambda: 0.5)
+    cursors: Mapping[str, str] = {}
+    parts: list[Path] = []
+    with serving(made()) as server:
+        for number in range(40):
+            parts.append(tmp_path / str(number))
+            now = NOW + timedelta(hours=number)
+            told = rest.pull(reached(name, server.address, secrets), cursors, parts[-1], now=now, pace=pace)
+            cursors = told.cursors
+            if not told.unfinished:
+                break
+    assert 1 < len(parts) < 40
+    assert cursors == whole.cursors
+    for table in ("contact", "deal", "customer", "charge", "account", "ticket", "user"):
+        file = tmp_path / "whole" / f"{table}.jsonl"
+        if file.exists():
+            key = "deal_id" if table == "deal" else "id"
+            found = {one for part in parts if (part / file.name).exists() for one in ids(part, table, key)}
+            assert found == set(ids(tmp_path / "whole", table, key))
+
+
 KINDS = {
     "hubspot": {"account.created": 3, "contact.created": 5, "deal.opened": 3, "deal.won": 3, "deal.changed": 3},
     "stripe": {"account.created": 5, "payment.received": 3, "payment.refunded": 1, "invoice.issued": 1,
@@ -247,7 +279,7 @@ def test_a_wrong_secret_is_told_without_the_secret() -> None:
         assert "other-secret" not in str(refused.value)
         assert len(server.asked) == 1
         fine = rest.test(Reached(system, {}, "key", {"key": "key-secret"}, local=True), pace=Waits().pace())
-        assert [str(one) for one in fine][1:] == ["It accepts the secret.", "It would be read: Orders."]
+        assert [str(one) for one in fine][1:] == ["It accepts the secret.", "This would be read: Orders."]
     with serving(Salesforce()) as server:
         wrong = reached("salesforce", server.address, {"client_id": "id", "client_secret": "sf-wrong"})
         with pytest.raises(Denied, match=r"400: .*bad \*\*\*"):

@@ -17,23 +17,23 @@ from plait.failure import Said
 from plait.sources.pull.address import base_address, check_where_it_leads, filled, settings_of
 from plait.sources.pull.asking import Answer, Asker, Json, Pace, Request, Unexpected
 from plait.sources.pull.description import (
-    HOLE,
-    ITEMS,
     Batch,
     Cursor,
     Paging,
     Resource,
     System,
     Table,
-    Texts,
 )
 from plait.sources.pull.login import Kept, Session
+from plait.sources.pull.paging import Asked, Part, next_request, with_items
 from plait.sources.pull.rows import at, instant, rows_of, text_of
 from plait.sources.pull.written import Tables
 
 Cursors = Mapping[str, str]
 Tell = Callable[[str, int], None]
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+MIDDLE = " …"  # after the name of a resource: where to go on within it; alone: when a reading of several runs began
+LONGEST_RUN = 2400.0  # seconds, then what is read is loaded and the next run goes on: a job has an hour
 LONGEST_LIST = 1_000_000  # records of one list within a record
 ZERO = "1970-01-01T00:00:00+00:00"
 
@@ -49,6 +49,7 @@ class Pulled:
     cursors: Mapping[str, str]
     requests: int = 0
     of: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unfinished: bool = False  # the next run goes on in the middle
 
     def loaded(self, before: Mapping[str, str], not_read: Sequence[str]) -> dict[str, str]:
         """Give the cursors to keep: those of files that were not read stay where they were."""
@@ -79,7 +80,7 @@ def test(reached: Reached, *, pace: Pace) -> list[str]:
     return [
         Said("{host} answers.", host=asker.host),
         Said("It accepts the secret."),
-        Said("It would be read: {names}.", names=", ".join(one.title for one in reached.system.resource)),
+        Said("This would be read: {names}.", names=", ".join(one.title for one in reached.system.resource)),
     ]
 
 
@@ -93,10 +94,20 @@ def pull(
     asker, values = _asker(reached, pace)
     tables = Tables(folder)
     try:
-        run = _Run(asker, tables, values, now, tell)
+        run = _Run(asker, tables, values, now, tell, first=cursors.get(MIDDLE) or now.isoformat())
         for resource in reached.system.resource:
-            run.read(resource, cursors.get(resource.name))
-        return Pulled(tables.finish(), {**cursors, **run.cursors}, asker.requests, _cursors_of(reached.system))
+            if not run.stopped:
+                run.read(resource, cursors.get(resource.name), cursors.get(resource.name + MIDDLE))
+        left = {name: value for name, value in cursors.items() if name not in run.over | {MIDDLE}}
+        if run.stopped:
+            left[MIDDLE] = run.first
+        return Pulled(
+            tables.finish(),
+            {**left, **run.cursors},
+            asker.requests,
+            _cursors_of(reached.system),
+            unfinished=run.stopped,
+        )
     finally:
         tables.close()
         asker.close()
@@ -107,7 +118,7 @@ def _cursors_of(system: System) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for resource in system.resource:
         for table in (*resource.table, *(one for batch in resource.batch for one in batch.table)):
-            found.setdefault(f"{table.name}.jsonl", []).append(resource.name)
+            found.setdefault(f"{table.name}.jsonl", []).extend([resource.name, resource.name + MIDDLE])
     return found
 
 
@@ -126,24 +137,52 @@ def _asker(reached: Reached, pace: Pace) -> tuple[Asker, dict[str, str]]:
 class _Run:
     """One reading of a system: its tables and the cursors that it has come to."""
 
-    def __init__(self, asker: Asker, tables: Tables, values: Mapping[str, str], now: datetime, tell: Tell) -> None:
-        self.asker, self.tables, self.values, self.now, self.tell = asker, tables, values, now, tell
+    def __init__(
+        self, asker: Asker, tables: Tables, values: Mapping[str, str], now: datetime, tell: Tell, *, first: str
+    ) -> None:
+        self.asker, self.tables, self.values, self.tell = asker, tables, values, tell
+        self.first = first  # when this reading began: runs before, where one was not enough
         self.cursors: dict[str, str] = {}
+        self.over: set[str] = set()  # cursors that hold no longer
+        self.stopped, self.began = False, asker.pace.elapsed()
         self.synced = now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
         self.asked: set[tuple[str, str]] = set()  # what batches have asked for already
         self.rest: tuple[str, str, list[Json]] = ("", "", [])  # the list fetched last: several tables are made of it
 
-    def read(self, resource: Resource, cursor: str | None) -> None:
-        """Read one resource; its cursor moves to the newest record, never past the beginning of this run."""
+    def read(self, resource: Resource, cursor: str | None, middle: str | None = None) -> None:
+        """Read one resource, or the rest of it; its cursor moves to the newest record, never past the first beginning.
+
+        Where the time of a run is over in the middle, what was read can be loaded, and where to go on is remembered.
+        """
         if resource.only_changes and cursor is None:
-            self.cursors[resource.name] = self.now.isoformat()
+            self.cursors[resource.name] = self.first
             return
-        request, paging = self._request(resource, cursor)
-        count, newest = 0, cursor
         self.tell(resource.title, 0)
         self.asker.per_minute = resource.per_minute
-        for answer, records in self._pages(request, paging, resource.records):
-            newest = self._newest(resource.cursor, answer, records, newest)
+        part = Part.of(middle) if middle else Part(None, cursor, 0, self.first)
+        try:
+            part = self._parts(resource, cursor, part)
+        except Unexpected:
+            if part.request is None:
+                raise
+            part = self._parts(resource, cursor, Part(None, cursor, 0, self.first))  # its page is forgotten
+        self.over.add(resource.name + MIDDLE)
+        if part.request is not None:
+            self.stopped = True
+            self.cursors[resource.name + MIDDLE] = part.told()
+            return
+        newest = part.newest
+        if newest is None and resource.cursor is not None and resource.cursor.write != "opaque":
+            newest = part.began  # an empty system: what comes later is new
+        if newest is not None:
+            self.cursors[resource.name] = newest
+
+    def _parts(self, resource: Resource, cursor: str | None, part: Part) -> Part:
+        """Read page after page; gives where it ended, with the next request where time was over."""
+        asked, paging = self._request(resource, cursor)
+        count, newest = part.count, part.newest
+        for answer, records, following in self._pages(asked, paging, resource.records, part):
+            newest = self._newest(resource.cursor, answer, records, newest, part.began)
             wanted = [at(record, resource.unwrap) for record in records]
             for record in wanted:
                 self._write(resource, record)
@@ -151,42 +190,45 @@ class _Run:
                 self._ask_about(resource, batch, wanted)
             count += len(records)
             self.tell(resource.title, count)
-        if newest is None and resource.cursor is not None and resource.cursor.write != "opaque":
-            newest = self.now.isoformat()  # an empty system: what comes later is new
-        if newest is not None:
-            self.cursors[resource.name] = newest
+            if following is not None and self.asker.pace.elapsed() - self.began > LONGEST_RUN:
+                return Part(following, newest, count, part.began)
+        return Part(None, newest, count, part.began)
 
-    def _request(self, resource: Resource, cursor: str | None) -> tuple[_Asked, Paging]:
-        asked = _Asked(resource.method, resource.path, resource.query, resource.body)
+    def _request(self, resource: Resource, cursor: str | None) -> tuple[Asked, Paging]:
+        asked = Asked(resource.method, resource.path, resource.query, resource.body)
         paging = resource.paging
         written = "" if resource.cursor is None else _since(resource.cursor, cursor)
         if resource.changes is not None and cursor is not None:
             c = resource.changes
-            asked = _Asked(
+            asked = Asked(
                 c.method or asked.method, c.path or asked.path, {**asked.query, **c.query}, c.body or asked.body
             )
             paging = c.paging or paging
         return asked.filled({**self.values, "cursor": written}), paging
 
-    def _pages(self, asked: _Asked, paging: Paging, where: str) -> Iterator[tuple[Answer, list[Json]]]:
-        """Give answer after answer with its records, until the system says that it was the last."""
-        request: Request | None = asked.request("0")
-        count, before = 0, None
+    def _pages(
+        self, asked: Asked, paging: Paging, where: str, part: Part | None = None
+    ) -> Iterator[tuple[Answer, list[Json], Request | None]]:
+        """Give answer after answer with its records and the next request, until it was the last."""
+        count = part.count if part else 0
+        request: Request | None = (part and part.request) or asked.request("0")
         while request is not None:
-            if request == before:
-                raise Unexpected(
-                    Said("{host} gives the same page again and again; nothing was kept.", host=self.asker.host)
-                )
             answer = self.asker.ask(request)
             records = at(answer.value, where)
             if not isinstance(records, list):
                 says = "{host} answers {path} without a list at {where!r}; its description does not fit."
                 raise Unexpected(Said(says, host=self.asker.host, path=request.path.split("?")[0], where=where))
-            yield answer, records
             count += len(records)
-            before, request = request, _next(asked, request, paging, answer, records, count)
+            after = next_request(asked, request, paging, answer, records, count)
+            if after == request:
+                says = "{host} gives the same page again and again; nothing was kept."
+                raise Unexpected(Said(says, host=self.asker.host))
+            yield answer, records, after
+            request = after
 
-    def _newest(self, cursor: Cursor | None, answer: Answer, records: list[Json], newest: str | None) -> str | None:
+    def _newest(
+        self, cursor: Cursor | None, answer: Answer, records: list[Json], newest: str | None, began: str
+    ) -> str | None:
         if cursor is None:
             return None
         if cursor.write == "opaque":
@@ -194,7 +236,7 @@ class _Run:
         for record in records:
             found = instant(at(record, cursor.field), epoch=cursor.write != "iso")
             if found is not None:
-                told = min(found, self.now).isoformat()
+                told = min(found, datetime.fromisoformat(began)).isoformat()
                 newest = told if newest is None else max(newest, told, key=datetime.fromisoformat)
         return newest
 
@@ -214,9 +256,9 @@ class _Run:
         known = {**self.values, "id": text_of(at(record, rest.id))}
         if self.rest[:2] == (known["id"], rest.path):
             return _with(record, table.each, self.rest[2])
-        asked = _Asked("GET", rest.path, rest.query, None).filled(known)
+        asked = Asked("GET", rest.path, rest.query, None).filled(known)
         items: list[Json] = []
-        for _answer, page in self._pages(asked, rest.paging, rest.records):
+        for _answer, page, _following in self._pages(asked, rest.paging, rest.records):
             items += page
             if len(items) > LONGEST_LIST:
                 raise Unexpected(Said("{host} gives a list without end.", host=self.asker.host))
@@ -229,9 +271,9 @@ class _Run:
         for start in range(0, len(wanted), batch.size):
             some = wanted[start : start + batch.size]
             ids = batch.join.join(some) if batch.ids else ""
-            asked = _Asked(batch.method, batch.path, batch.query, batch.body).filled({**self.values, "ids": ids})
+            asked = Asked(batch.method, batch.path, batch.query, batch.body).filled({**self.values, "ids": ids})
             items = [{name: text_of(at(one, path)) for name, path in batch.item.items()} for one in some]
-            answer = self.asker.ask(replace(asked.request(""), body=_with_items(asked.body, items)))
+            answer = self.asker.ask(replace(asked.request(""), body=with_items(asked.body, items)))
             self._refuse_errors(batch, at(answer.value, batch.errors))
             found = at(answer.value, batch.records)
             for record in found if isinstance(found, list) else []:
@@ -258,59 +300,6 @@ class _Run:
                 raise Unexpected(Said("{host} could not tell all: {said}", host=self.asker.host, said=said))
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A request with the holes that only a page fills."""
-
-    method: str
-    path: str
-    query: Texts
-    body: Json
-
-    def filled(self, values: Mapping[str, str]) -> _Asked:
-        """Fill the holes whose values are known by now; those of a page stay."""
-        return _Asked(self.method, str(_fill(self.path, values)), _fill(self.query, values), _fill(self.body, values))
-
-    def request(self, last_id: str) -> Request:
-        """Give the request of the first page."""
-        values = {"last_id": last_id}
-        query = _fill(self.query, values)
-        pairs = [
-            (name, one) for name, value in query.items() for one in (value if isinstance(value, list) else [value])
-        ]
-        return Request(str(_fill(self.path, values)), tuple(pairs), self.method, _fill(self.body, values))
-
-
-def _next(
-    asked: _Asked, request: Request, paging: Paging, answer: Answer, records: list[Json], count: int
-) -> Request | None:
-    """Give the request of the next page, None where there is none."""
-    if paging.style == "none" or (paging.done and at(answer.value, paging.done) is True):
-        return None
-    if paging.style == "link":
-        return Request(answer.next_link, ()) if answer.next_link else None
-    if paging.style == "next_url":
-        url = text_of(at(answer.value, paging.take))
-        return Request(url, ()) if url else None
-    full = bool(records) and len(records) >= paging.size
-    if paging.style == "offset":
-        return _sent(request, paging.send, str(count)) if full else None
-    if paging.style == "last_id":
-        if not records or (at(answer.value, paging.more) is not True if paging.more else not full):
-            return None
-        last = text_of(at(records[-1], paging.take))
-        return _sent(request, paging.send, last) if paging.send else asked.request(last)
-    token = text_of(at(answer.value, paging.take))
-    return _sent(request, paging.send or "cursor", token) if token else None
-
-
-def _sent(request: Request, name: str, value: str) -> Request:
-    """Put a parameter into a request in the place of an earlier value."""
-    if request.body is not None:
-        return replace(request, body={**request.body, name: value})
-    return replace(request, query=(*(pair for pair in request.query if pair[0] != name), (name, value)))
-
-
 def _since(cursor: Cursor, value: str | None) -> str:
     """Write where to begin; what has no cursor yet begins with the first record there is."""
     if cursor.write == "opaque":
@@ -320,29 +309,6 @@ def _since(cursor: Cursor, value: str | None) -> str:
     if cursor.write == "iso":
         return since.strftime("%Y-%m-%dT%H:%M:%SZ")
     return str(int(since.timestamp() * (1000 if cursor.write == "epoch_ms" else 1)))
-
-
-def _fill(value: Json, values: Mapping[str, str]) -> Json:
-    """Fill the holes that have a value, in a text or in all texts of a table or list."""
-    if isinstance(value, str):
-        return HOLE.sub(lambda hole: values.get(hole.group(1), hole.group(0)), value)
-    if isinstance(value, Mapping):
-        return {name: _fill(one, values) for name, one in value.items()}
-    return [one for item in value for one in _items(item, values)] if isinstance(value, list | tuple) else value
-
-
-def _items(item: Json, values: Mapping[str, str]) -> list[Json]:
-    """Fill an item of a list; one that is nothing but a hole gives as many as its value names, with commas between."""
-    hole = HOLE.fullmatch(item) if isinstance(item, str) else None
-    if hole is None or hole.group(1) not in values or item == ITEMS:
-        return [_fill(item, values)]
-    return [text for text in values[hole.group(1)].split(",") if text]
-
-
-def _with_items(value: Json, items: list[dict[str, str]]) -> Json:
-    if value == ITEMS:
-        return items
-    return {name: _with_items(one, items) for name, one in value.items()} if isinstance(value, dict) else value
 
 
 def _with(record: Json, path: str, items: list[Json]) -> Json:

@@ -71,21 +71,22 @@ def pull(
 ) -> Pulled:
     """Fetch the files that are new or changed since `seen`; gives what will have been seen once they are loaded."""
     folder.mkdir(parents=True, exist_ok=True)
-    rows, fetched = {}, dict(seen)
+    rows, fetched, left = {}, dict(seen), False
     with _opened(storage) as fs:
         wanted = [one for one in _lying(fs, storage) if seen.get(one.name) != one.stamp and _settled(one, now)]
-        size = 0
+        size, left = 0, len(wanted) > MOST_FILES
         for number, one in enumerate(wanted[:MOST_FILES], 1):
             size += one.size
             if size > MOST_BYTES and number > 1:
-                break  # the rest comes with the next run
+                left = True
+                break
             tell(one.name, number)
             target = folder / one.name
             if _fetch(fs, one, target):
                 rows[one.name], fetched[one.name] = one.size, one.stamp
             else:
                 target.unlink(missing_ok=True)
-    return Pulled(rows, fetched, of={name: [name] for name in rows})
+    return Pulled(rows, fetched, of={name: [name] for name in rows}, unfinished=left)
 
 
 def _settled(one: Lying, now: datetime) -> bool:

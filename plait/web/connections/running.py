@@ -75,7 +75,10 @@ def work(job: Job, watch: jobs.Watch) -> dict[str, object]:
             watch.file = f"{what} ({count:,})"
 
     try:
-        return carry_out(run, now=timezone.now(), tell=tell, cancelled=lambda: watch.cancelled)
+        report = carry_out(run, now=timezone.now(), tell=tell, cancelled=lambda: watch.cancelled)
+        if report["unfinished"] and run.connection.owner_id is not None:
+            start(run.connection)  # it was too much for one job
+        return report
     finally:
         if threading.current_thread() is not threading.main_thread():
             connections.close_all()  # this thread's own
@@ -93,11 +96,15 @@ def due(number: int) -> None:
 
 
 def run_now(connection: Connection, *, full: bool, now: datetime, tell: Tell, pace: Pace | None = None) -> Run:
-    """Ask a connection in this process; gives the run as it ended."""
-    run = _open(connection, None, full=full)
-    carry_out(run, now=now, tell=tell, pace=pace)
-    run.refresh_from_db()
-    return run
+    """Ask a connection in this process until there is no more; gives the last run as it ended."""
+    while True:
+        run = _open(connection, None, full=full)
+        report = carry_out(run, now=now, tell=tell, pace=pace)
+        run.refresh_from_db()
+        connection.refresh_from_db()
+        if not report["unfinished"]:
+            return run
+        full = False
 
 
 def carry_out(
@@ -154,7 +161,7 @@ def _carried_out(run: Run, folder: Path, now: datetime, tell: Tell, pace: Pace) 
         Connection.objects.filter(pk=connection.pk).update(cursors=cursors, failures=0)
         _close(run, State.DONE, report)
     told = _told(report) if report else {"files": [], "not_read": [], "refused": [], "controls": [], "took": 0}
-    return {**told, "read": dict(pulled.rows), "requests": pulled.requests}
+    return {**told, "read": dict(pulled.rows), "requests": pulled.requests, "unfinished": pulled.unfinished}
 
 
 def _load(connection: Connection, pulled: Pulled, folder: Path, tell: Tell) -> LoadReport:

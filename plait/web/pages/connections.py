@@ -84,7 +84,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 def new(request: HttpRequest) -> HttpResponse:
     """Make a connection: choose the system, then fill in what its description asks for."""
     user = _colleague(request, "data.work")
-    if request.method != "POST" or "go_on" in request.POST:
+    if request.method != "POST" or {"go_on", "way"} & set(request.POST):
         return _form(request)
     try:
         made = changing.add(_wanted(request), actor=user)
@@ -213,7 +213,7 @@ def _shown(one: Connection, following: dict[int, datetime]) -> Shown:
         state = _("works")
     if one.paused and not (last and last.state == Run.State.OPEN):
         state, verdict = _("paused"), "bad" if one.why else "warn"
-    title = _(sorts()[one.system].title) if one.system in sorts() else one.system
+    title = _(sort_of(one.system, one.description).title)
     why = _("It failed %(n)s times in a row.") % {"n": one.failures} if one.why == "fault" else told(one.why)
     return Shown(one, title, last, state, verdict, following.get(one.pk), _often(one.every), why)
 
@@ -256,7 +256,8 @@ def _form(request: HttpRequest, problem: str = "", status: HTTPStatus = HTTPStat
         sort = sort_of(name, description)
     except Unfit:
         sort = sorts()[name]
-    way = next((one for one in sort.logins if one.name == given.get("login")), sort.logins[0] if sort.logins else None)
+    chosen = given.get("way") or given.get("login")
+    way = next((one for one in sort.logins if one.name == chosen), sort.logins[0] if sort.logins else None)
     context: dict[str, object] = {
         "title": _("Connect %(system)s") % {"system": _(sort.title)}, "sort": sort, "about": _(sort.about),
         "problem": problem, "given": given, "way": way, "ways": [(one.name, _(one.title)) for one in sort.logins],
