@@ -33,6 +33,7 @@ from plait.erasure.texts import replaced, replaced_sql
 from plait.facts import KINDS, Fact
 from plait.identity import IDENTITY, NODES
 from plait.ledger import STAYS
+from plait.matching import kept
 from plait.store import FACTS, LOADS, REJECTS, Store, view_sql
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
@@ -123,6 +124,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     desk.load(folder / "home", folder / "in", folder / "mapping.toml", now=NOW)
     sent(folder / "home", 1, EVENTS)
     live.seal(folder / "home", now=NOW)
+    mary = ("email", f"mary.{JANE}")
+    apart = stewardship.Draft(kind=stewardship.APART, keys=(("email", JANE), mary), evidence={"name": "Jane Doe"})
+    stewardship.decide(folder / "home", [apart], by="mara", why="sisters", now=NOW.replace(tzinfo=None))
+    pair = kept.Proposal("person", mary, ("person.crm", "C-10017"), "p1", "p2", 0.9)
+    others = kept.Proposal("person", mary, ("email", "bob@acme.example"), "p1", "p3", 0.6)
+    kept.keep_proposals(folder / "home", "person", [pair, others])
     ledger.bring_up(folder / "home")
     return folder
 
@@ -189,6 +196,7 @@ def test_a_person_is_found_by_every_key_with_all_that_is_kept(made: Path) -> Non
     assert {name: one.count for name, one in sections.items()} == {
         "facts_of_a_person": 5,  # the contact, two visits, an identify and a track call
         "facts_of_an_account": 1, "facts_naming": 2, "refused_rows": 2, "keys": 6, "timeline": 6,
+        "decisions": 1, "proposals": 1,
     }  # fmt: skip
     assert all("owner" not in row for row in sections["facts_of_an_account"].rows), "a colleague's name is not theirs"
     everything = json.dumps([list(one.rows) for one in sections.values()], default=str)
@@ -221,6 +229,8 @@ def test_no_file_of_the_home_holds_a_value_of_theirs(made: Path, erased: Path) -
     assert len(found_in(made / "home", *VALUES)) > len(VALUES)
     assert found_in(erased, *VALUES, "live-cccc-33") == set()
     assert list((erased / plan.FOLDER).iterdir()) == []
+    assert [one.number for one in stewardship.read_decisions(erased).all] == [1]
+    assert len(kept.read_proposals(erased, "person")) == 1
     assert (erased / "suppression" / "key").stat().st_mode & 0o077 == 0
 
 

@@ -18,6 +18,7 @@ from plait.erasure import facts, rejects
 from plait.erasure.plan import Plan
 from plait.erasure.subject import Subject
 from plait.failure import Said, Unfit
+from plait.matching import kept as proposals
 from plait.store import ERASING, Store
 
 STAGED = {"staging": ".staging", "sealing": ".seal", "replaying": ".replay"}  # folders, and whoever fills them holds
@@ -51,6 +52,7 @@ def carry_out(plan: Plan, *, now: datetime, rest: float = 0) -> Plan:
     with locked(home / "locks" / ERASING):
         plan = _write_anew(store, plan)
     plan = plan.noted({"decisions": stewardship.forget(home, plan.subject.keys)})
+    plan = plan.noted({"proposals": proposals.forget(home, plan.subject.keys)})
     refresh(store, derived)
     time.sleep(rest)
     with locked(home / "locks" / ERASING):  # whoever writes has files in the folder that no version names yet

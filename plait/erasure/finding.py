@@ -14,6 +14,7 @@ from plait.derived import Derived
 from plait.erasure import facts, rejects
 from plait.erasure.rules import ERASE, STRIP
 from plait.erasure.subject import Subject
+from plait.matching import kept
 from plait.store import FACTS, Store, view_sql
 from plait.suppression import ONLY_OF_A_PERSON, Suppression
 
@@ -41,7 +42,7 @@ def sections(home: Path, subject: Subject) -> list[Section]:
     sought = Suppression.of(home, subject.keys)
     store, derived = Store.open(home), Derived.open(home)
     found = [*_facts(store, subject), _refused(store, sought), _keys(subject), _timeline(store, derived, subject)]
-    found += [_decisions(home, subject), _waiting(home, sought), _left(home, subject)]
+    found += [_decisions(home, subject), _proposals(home, subject), _waiting(home, sought), _left(home, subject)]
     return [one for one in found if one.count]
 
 
@@ -102,6 +103,14 @@ def _decisions(home: Path, subject: Subject) -> Section:
         if mine & {*one.keys, *one.rest}
     ]
     return Section("decisions", STRIP, len(rows), rows)
+
+
+def _proposals(home: Path, subject: Subject) -> Section:
+    """Count the pairs that somebody is asked about; what stands there of the other one is not theirs to have."""
+    mine = set(subject.keys)
+    named = [one for scope in kept.SCOPES for one in kept.read_proposals(home, scope) if mine & set(one.keys)]
+    rows = [{"because": one.because, "keys": sorted(mine & set(one.keys))} for one in named]
+    return Section("proposals", ERASE, len(rows), rows)
 
 
 def _waiting(home: Path, sought: Suppression) -> Section:

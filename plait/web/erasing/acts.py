@@ -42,6 +42,7 @@ TITLES: Mapping[str, str] = {
     "keys": gettext_noop("Keys by which they are known"),
     "timeline": gettext_noop("The line of time made from the facts"),
     "decisions": gettext_noop("Decisions about who they are"),
+    "proposals": gettext_noop("Pairs that somebody is asked about"),
     "waiting_events": gettext_noop("Live events that wait to be stored"),
     "left_files": gettext_noop("Files left over from loads that were ended"),
     "handoffs_of_the_person": gettext_noop("Hand-offs about them"),
