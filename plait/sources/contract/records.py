@@ -46,7 +46,9 @@ def keep_record(home: Path, source: str, record: Record) -> None:
         "at": record.at.isoformat(), "version": record.version, "refused": record.refused,
         "files": [file.told() for file in record.files], "verdicts": [one.told() for one in record.verdicts],
     }  # fmt: skip
-    write_durably(folder / f"{record.at:%Y%m%dT%H%M%S%f}-{os.getpid()}.json", json.dumps(told, ensure_ascii=False))
+    stamp = f"{record.at:%Y%m%dT%H%M%S%f}-{os.getpid()}"
+    number = sum(1 for _ in folder.glob(f"{stamp}-*.json"))
+    write_durably(folder / f"{stamp}-{number:03}.json", json.dumps(told, ensure_ascii=False))
 
 
 def read_records(home: Path, source: str, *, since: datetime | None = None) -> list[Record]:

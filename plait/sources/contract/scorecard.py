@@ -154,10 +154,11 @@ def card_of(home: Path, source: str, *, now: datetime) -> Card:
         for change in one.changes
     ]
     lines = _lines(versions[-1], records, at) if versions else []
+    let_in = [one for one in records if not one.refused]
     return Card(
         source=source, version=versions[-1] if versions else None, lines=tuple(lines),
-        last=records[0] if records else None, rows_90=sum(one.rows for one in records),
-        quarantined_90=sum(one.quarantined for one in records), drifts=tuple(drifts[:MOST_DRIFTS]),
+        last=records[0] if records else None, rows_90=sum(one.rows for one in let_in),
+        quarantined_90=sum(one.quarantined for one in let_in), drifts=tuple(drifts[:MOST_DRIFTS]),
     )  # fmt: skip
 
 

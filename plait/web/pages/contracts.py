@@ -18,6 +18,7 @@ from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_POST
 
 from plait import desk, report
+from plait.facts import SOURCE_NAME
 from plait.intake import RefusedGroup
 from plait.sources.contract import BadContract, read_contract
 from plait.sources.contract import home as kept
@@ -95,7 +96,7 @@ def contracts(request: HttpRequest) -> HttpResponse:
 
 def contract(request: HttpRequest, source: str) -> HttpResponse:
     """Show the contract of a source, rule by rule, its drift and its versions."""
-    user = _colleague(request)
+    user = _colleague(request, source)
     card, versions = card_of(settings.HOME, source, now=_now()), kept.read_versions(settings.HOME, source)
     if not versions and not card.drifts and source not in _loaded():
         raise Http404
@@ -111,7 +112,7 @@ def contract(request: HttpRequest, source: str) -> HttpResponse:
 @require_POST
 def accept(request: HttpRequest, source: str) -> HttpResponse:
     """Accept what is open of a source's drift: its exports are expected so from now on."""
-    user = _colleague(request)
+    user = _colleague(request, source)
     permit(user, "data.work")
     try:
         with transaction.atomic():
@@ -127,7 +128,7 @@ def accept(request: HttpRequest, source: str) -> HttpResponse:
 
 def contract_file(request: HttpRequest, source: str, number: int) -> HttpResponse:
     """Give the file of a version."""
-    _colleague(request)
+    _colleague(request, source)
     versions = kept.read_versions(settings.HOME, source)
     if not 1 <= number <= len(versions):
         raise Http404
@@ -153,11 +154,11 @@ def open_drifts(user: User) -> int:
     return sum(1 for found in drifts if any(one.state == "open" for one in found))
 
 
-def _colleague(request: HttpRequest) -> User:
-    """Give who may see whole files: nobody from outside."""
+def _colleague(request: HttpRequest, source: str = "") -> User:
+    """Give who may see whole files: nobody from outside; what is no name of a source is not found."""
     user = user_of(request)
     permit(user, "data.see")
-    if user.outside:
+    if user.outside or (source and not SOURCE_NAME.fullmatch(source)):
         raise Http404
     return user
 
