@@ -102,6 +102,7 @@ def serving(answer: Callable[[Asked], Json], trouble: Trouble | None = None) -> 
 
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     httpd.daemon_threads = True
+    httpd.handle_error = lambda *_: None  # type: ignore[method-assign] # a client that goes away is no fault here
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     server.address = f"http://127.0.0.1:{httpd.server_port}"

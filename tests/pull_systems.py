@@ -163,18 +163,33 @@ class Zendesk:
     def __init__(self) -> None:
         self.lists: dict[str, list[Json]] = {
             "tickets": [{"id": n, "created_at": iso(n)[:-5] + "Z", "updated_at": iso(n)[:-5] + "Z", "status": "open",
-                         "requester_id": 100 + n, "organization_id": 9, "tags": ["vip", "eu"], "subject": "Printer",
+                         "requester_id": 100 + n, "submitter_id": 100 + n, "assignee_id": 107, "group_id": 5,
+                         "organization_id": 9, "tags": ["vip", "eu"], "subject": "Printer", "priority": None,
                          "via": {"channel": "web", "source": {"from": {"address": "a@b.example"}}}}
                         for n in range(1, 6)],
-            "users": [{"id": 100 + n, "email": f"p{n}@acme.example", "created_at": iso(n), "tags": []}
-                      for n in range(1, 4)],
+            "users": [self.user(n) for n in (1, 2, 3, 7)],
             "organizations": [{"id": 9, "name": "Acme", "domain_names": ["acme.example", "acme.test"], "tags": ["eu"],
+                               "details": None, "group_id": None, "shared_tickets": False, "shared_comments": False,
                                "created_at": iso(1), "updated_at": iso(1)}],
         }  # fmt: skip
+
+    def user(self, number: int) -> Json:
+        return {"id": 100 + number, "email": f"p{number}@acme.example", "name": f"P {number}",
+                "created_at": iso(number), "organization_id": 9, "role": "agent" if number == 7 else "end-user", "ticket_restriction": None,
+                "suspended": False, "tags": []}  # fmt: skip
 
     def __call__(self, asked: Asked) -> Json:
         if asked.headers.get("Authorization") != "Basic YWdlbnRAb3duLmV4YW1wbGUvdG9rZW46enNlY3JldA==":
             raise Status(401, {"error": "Couldn't authenticate you"})
+        if asked.path.endswith("show_many.json"):
+            return {"users": [self.user(int(one) - 100) for one in asked.one("ids").split(",")]}
+        if asked.path.endswith("groups.json"):
+            group = {"id": 5, "name": "Support", "url": "x", "created_at": iso(0), "updated_at": iso(0)}
+            return {"groups": [group], "meta": {"has_more": False}, "links": {"next": "https://elsewhere.example/"}}
+        if asked.path.endswith("satisfaction_ratings.json"):
+            rating = {"id": 3, "ticket_id": 1, "requester_id": 104, "assignee_id": 107, "score": "good"}
+            rated = [{**rating, "created_at": iso(5), "updated_at": iso(5)}]
+            return {"satisfaction_ratings": rated, "meta": {"has_more": False}, "links": {"next": None}}
         kind = asked.path.split("/")[4].removesuffix(".json")
         every = self.lists[kind]
         if kind == "organizations":

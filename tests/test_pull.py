@@ -117,8 +117,14 @@ def test_zendesk_goes_on_from_the_cursor_that_it_gives(tmp_path: Path) -> None:
         (9, "acme.test"),
     ]
     assert len(rows(tmp_path / "1", "ticket_tag")) == 10
-    assert first.cursors == {"organizations": str(epoch(1)), "users": "c3", "tickets": "c5"}
+    assert first.cursors == {
+        "organizations": str(epoch(1)),
+        "users": "c4",
+        "tickets": "c5",
+        "ratings": "2026-03-06T08:00:00+00:00",
+    }
     assert [(row["id"], row["status"]) for row in rows(tmp_path / "2", "ticket")] == [(1, "solved")]
+    assert sorted(ids(tmp_path / "2", "user")) == [101, 104, 107]  # whom the ticket and the rating name
     assert second.cursors["tickets"] == "c6"
 
 
@@ -148,6 +154,7 @@ FAKES: Mapping[str, tuple[Callable[[], Callable[[Asked], Json]], Mapping[str, st
     "hubspot": (HubSpot, {"access_token": "pat-secret"}),
     "stripe": (Stripe, {"secret_key": "sk_secret"}),
     "salesforce": (Salesforce, {"client_id": "id", "client_secret": "sf-secret"}),
+    "zendesk": (Zendesk, {"api_token": "zsecret"}),
 }
 
 
@@ -156,7 +163,7 @@ def test_what_is_too_much_for_one_run_is_read_on_by_the_next(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each run stops after some pages: together they read every record once and come to the same cursors."""
-    made, secrets = FAKES.get(name, (Zendesk, {"api_token": "zsecret"}))
+    made, secrets = FAKES[name]
     with serving(made()) as server:
         whole = rest.pull(reached(name, server.address, secrets), {}, tmp_path / "whole", now=NOW, pace=Waits().pace())
     monkeypatch.setattr(rest, "LONGEST_RUN", 3.0)
@@ -187,6 +194,8 @@ KINDS = {
     "stripe": {"account.created": 5, "payment.received": 3, "payment.refunded": 1, "invoice.issued": 1,
                "subscription.started": 2, "subscription.changed": 2},
     "salesforce": {"account.created": 5, "contact.created": 1, "deal.opened": 1, "deal.won": 1, "step.planned": 1},
+    "zendesk": {"account.created": 1, "contact.created": 5, "ticket.opened": 5, "csat.answered": 1,
+                "identity.linked": 2},
 }  # fmt: skip
 
 

@@ -84,7 +84,7 @@ class Paging(_Part, frozen=True, kw_only=True):
     field `take` of the last record is sent as `send`, or stands where the request says {last_id}; over when `more` is
     false, or without `more` when a page has fewer than `size` records. `next_url`: the address at `take`. `link`: the
     address in the Link header. `offset`: the number of records so far is sent as `send`; over when a page has fewer
-    than `size`. Where the field `done` is true, the answer is the last one.
+    than `size`. Where the field `done` is true, or `more` false, the answer is the last one.
     """
 
     style: Literal["none", "cursor", "last_id", "next_url", "link", "offset"] = "none"
@@ -121,8 +121,8 @@ class Table(_Part, frozen=True, kw_only=True):
     Every field of a record becomes a column: nested fields are joined by `_`, lists and `whole` objects stay as JSON.
     `rename` gives fields (and the beginnings of nested ones) other names, `also` adds columns (of several paths with |
     between them the first that leads anywhere), `columns` are there even where no record has them. With `each` there is
-    a row for every item of that list (`^.` leads to the record around it). `take` names the part of a record or item
-    that is the row; `more` says where the rest of a list is that an answer cuts off.
+    a row for every item of that list; `^.` leads to the record around it, `#` is its place. `take` names the part of a
+    record or item that is the row; `more` says where the rest of a list is that an answer cuts off.
     """
 
     name: str

@@ -60,7 +60,8 @@ def next_request(
     asked: Asked, request: Request, paging: Paging, answer: Answer, records: list[Json], count: int
 ) -> Request | None:
     """Give the request of the next page, None where there is none."""
-    if paging.style == "none" or (paging.done and at(answer.value, paging.done) is True):
+    over = paging.done and at(answer.value, paging.done) is True
+    if paging.style == "none" or over or (paging.more and at(answer.value, paging.more) is not True):
         return None
     if paging.style == "link":
         return Request(answer.next_link, ()) if answer.next_link else None
@@ -71,7 +72,7 @@ def next_request(
     if paging.style == "offset":
         return _sent(request, paging.send, str(count)) if full else None
     if paging.style == "last_id":
-        if not records or (at(answer.value, paging.more) is not True if paging.more else not full):
+        if not records or not (paging.more or full):
             return None
         last = text_of(at(records[-1], paging.take))
         return _sent(request, paging.send, last) if paging.send else asked.request(last)

@@ -45,13 +45,13 @@ def rows_of(record: Json, table: Table) -> Iterator[Row]:
     if not table.each:
         part = at(record, table.take)
         if isinstance(part, dict):
-            yield _row(part, record, table)
+            yield _row(part, record, table, 0)
         return
     items = at(record, table.each)
-    for item in items if isinstance(items, list) else []:
+    for index, item in enumerate(items if isinstance(items, list) else []):
         part = at(item, table.take)
         if part is not None:
-            yield _row(part if isinstance(part, dict) else {"value": part}, record, table)
+            yield _row(part if isinstance(part, dict) else {"value": part}, record, table, index)
 
 
 def instant(value: Json, *, epoch: bool = False) -> datetime | None:
@@ -72,11 +72,11 @@ def instant(value: Json, *, epoch: bool = False) -> datetime | None:
     return None
 
 
-def _row(record: Mapping[str, Json], around: Json, table: Table) -> Row:
+def _row(record: Mapping[str, Json], around: Json, table: Table, index: int) -> Row:
     row: Row = {}
     _flatten(record, "", "", table, row)
     for name, source in table.also.items():
-        row[name] = _also(record, around, source)
+        row[name] = index if source == "#" else _also(record, around, source)
     for name in table.columns:
         row.setdefault(name, None)
     return {name: _written(name, value, table) for name, value in row.items()}
