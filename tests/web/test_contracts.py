@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from contracts import DEALS, MORE, WHOLE, adopt, load, rows, text_of
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
-from test_contract import DEALS, MORE, WHOLE, adopt, load, rows, text_of
 
 from plait import desk
 from plait.sources.contract import home as kept
