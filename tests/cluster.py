@@ -17,15 +17,18 @@ PATIENCE = 60.0  # seconds
 # A few thousand facts: time goes into starting tasks and compiling queries, so there are few tasks and no compiler.
 SMALL = (
     "spark.driver.memory=1g spark.executor.memory=1500m spark.executor.cores=1 spark.sql.shuffle.partitions=2 "
-    "spark.default.parallelism=2 spark.sql.codegen.wholeStage=false spark.sql.adaptive.enabled=false"
+    "spark.default.parallelism=2 spark.sql.codegen.wholeStage=false spark.sql.adaptive.enabled=false "
+    "spark.sql.constraintPropagation.enabled=false"
 )
-# Its processes live for minutes and share two cores: the second compiler and the parallel collector would not pay.
-SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+INTERPRETED = " spark.sql.codegen.factoryMode=NO_CODEGEN"
+# Its processes live for minutes and share two cores: the second compiler, the parallel collector and a second look at
+# every class of the wheel would not pay.
+SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
 
 
 @contextmanager
-def spark_cluster(work: Path) -> Iterator[str]:
-    """Start a cluster, give its address, stop it."""
+def spark_cluster(work: Path, *, compiling: bool = False) -> Iterator[str]:
+    """Start a cluster, give its address, stop it; `compiling`: its executors compile expressions, as by default."""
     import pyspark
 
     find_java()
@@ -46,7 +49,7 @@ def spark_cluster(work: Path) -> Iterator[str]:
                 processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
             if number == 0:
                 wait_for(port, processes[0])
-        os.environ["PLAIT_SPARK_CONF"] = SMALL
+        os.environ["PLAIT_SPARK_CONF"] = SMALL if compiling else SMALL + INTERPRETED
         yield address
     finally:
         for process in reversed(processes):

@@ -48,7 +48,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Timeline, T
     work = tmp_path_factory.mktemp("cluster")
     store = stored(work / "a home with spaces", draw_facts(11))
     waited(store.home, WAITS)
-    with spark_cluster(work) as address:
+    with spark_cluster(work, compiling=EVERYTHING) as address:
         spark = open_timeline(store, now=NOW, engine=address)
         yield open_timeline(store, now=NOW), spark
         spark.engine.backend._session.stop()
