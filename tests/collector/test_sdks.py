@@ -13,10 +13,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from served import browser
@@ -86,11 +89,49 @@ def source_of(library: Library, *parts: object) -> str:
     return re.sub(r"[^a-z0-9]+", "_", "_".join((library.name, *map(str, parts))).lower()).strip("_")
 
 
+@pytest.fixture(scope="module")
+def running(
+    request: pytest.FixtureRequest, server: Served, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Any]]]:
+    """Begin all that the chosen tests look at, beside each other: libraries and collector wait most of the time."""
+    folder = tmp_path_factory.mktemp("restarted")
+    scenes: dict[str, Callable[[], object]] = {
+        "limited": partial(limit, server),
+        "heard": partial(hear, server),
+        "hurt": partial(hurt_all, server),
+        "mistaken": partial(mistake, server),
+        "restarted": partial(restart_often, folder),
+        "tried": partial(try_examples, server),
+    }
+    if not SEGMENT_BROWSER.missing:
+        scenes |= {"watched": partial(watch, server), "mailed": partial(mail, server)}
+    items = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    chosen = {name for item in items if item.module is request.module for name in item.fixturenames}
+    running: dict[str, Future[Any]] = {}
+    with ThreadPoolExecutor(len(scenes)) as pool:
+        for name in (name for name in scenes if name in chosen):
+            running[name] = pool.submit(scenes[name])
+            if name == "limited":
+                wait([running[name]])  # alone: who is held up by others sends too slowly to reach a quota
+        yield running
+
+
+def begun(name: str) -> Any:  # noqa: ANN401 - a fixture of whatever the scene gives
+    """Give the fixture of what was begun under a name; None where it cannot run here, which its tests say."""
+
+    def result(running: dict[str, Future[Any]]) -> object:
+        return running[name].result() if name in running else None
+
+    return pytest.fixture(scope="module", name=name)(result)
+
+
+heard, hurt, mistaken, limited = begun("heard"), begun("hurt"), begun("mistaken"), begun("limited")
+restarted, watched, mailed, tried = begun("restarted"), begun("watched"), begun("mailed"), begun("tried")
+
 Heard = dict[tuple[str, bool | str], list[Json]]
 
 
-@pytest.fixture(scope="module")
-def heard(server: Served) -> Heard:
+def hear(server: Served) -> Heard:
     """Give what each library's calls became: packed, unpacked, and all by the same sort of key."""
     runs: dict[tuple[str, bool | str], tuple[Library, bool, tuple[str, ...]]] = {}
     for library in here():
@@ -147,8 +188,7 @@ def test_the_same_calls_give_equal_facts_through_every_library(heard: Heard, lib
 Hurt = dict[tuple[Fault, str], tuple[Proxy, str, list[str]]]
 
 
-@pytest.fixture(scope="module")
-def hurt(server: Served) -> Iterator[Hurt]:
+def hurt_all(server: Served) -> Hurt:
     """Let each library send through each bad network, all beside each other."""
     runs = [(fault, library) for fault in FAULTS for library in here()]
     keys = server.add(*((source_of(library, fault), *key_options(library)) for fault, library in runs))
@@ -163,10 +203,10 @@ def hurt(server: Served) -> Iterator[Hurt]:
             )  # fmt: skip
         errors = run_all(jobs)
         server.sealed()
-        yield {
-            (fault, one.name): (proxies[fault, one.name], source_of(one, fault), errors[fault, one.name])
-            for fault, one in runs
-        }
+    return {
+        (fault, one.name): (proxies[fault, one.name], source_of(one, fault), errors[fault, one.name])
+        for fault, one in runs
+    }
 
 
 def tries_of(fault: Fault) -> int:
@@ -190,12 +230,26 @@ def test_a_bad_network_loses_nothing_and_doubles_nothing(
     found[FAULTS[fault], library.name] = f"{number} of {number} once"
 
 
+Mistaken = dict[str, tuple[Proxy, list[str]]]
+
+
+def mistake(server: Served) -> Mistaken:
+    """Let each library send with a key that nobody knows."""
+    with ExitStack() as networks:
+        proxies = {library: networks.enter_context(between(server.port)) for library in here()}
+        jobs = {
+            library: Job(library, proxy.address, "no-such-key", counted(3), library.gzip[0])
+            for library, proxy in proxies.items()
+        }
+        errors = run_all(jobs)
+    return {library.name: (proxy, errors[library]) for library, proxy in proxies.items()}
+
+
 @each_library
-def test_a_wrong_key_is_told_at_once_and_stores_nothing(server: Served, library: Library) -> None:
+def test_a_wrong_key_is_told_at_once_and_stores_nothing(mistaken: Mistaken, library: Library) -> None:
     """A library that would try again and again would hold up what is sent after it."""
     needs(library)
-    with between(server.port) as proxy:
-        errors = run_all({0: Job(library, proxy.address, "no-such-key", counted(3), library.gzip[0])})[0]
+    proxy, errors = mistaken[library.name]
     posted = [one.status for one in proxy.seen if one.ids]
     if library.runtime == "browser":  # it is told so when it asks for its settings, and sends nothing
         assert {one.status for one in proxy.seen} == {404}
@@ -206,8 +260,7 @@ def test_a_wrong_key_is_told_at_once_and_stores_nothing(server: Served, library:
     found[WRONG_KEY, library.name] = "sends nothing" if library.runtime == "browser" else "told, not tried again"
 
 
-@pytest.fixture(scope="module")
-def limited(server: Served) -> Hurt:
+def limit(server: Served) -> Hurt:
     """Let each library of a server send three and a half times what its source may at once, all beside each other."""
     libraries = [library for library in SERVERS if not library.missing]
     keys = server.add(*((source_of(library, "quota"), "--server", "--quota", "20") for library in libraries))
@@ -237,10 +290,13 @@ def test_more_than_the_quota_is_slowed_down_and_not_lost(server: Served, limited
     found[LIMITED, library.name] = "slowed, none lost"
 
 
-def test_a_restart_loses_nothing(tmp_path: Path) -> None:
-    """The listening socket outlives the process, as with socket activation: nobody is refused while it starts anew."""
+Restarted = dict[str, tuple[list[str], list[int]]]
+
+
+def restart_often(folder: Path) -> tuple[int, Restarted]:
+    """Start a collector anew while each library of a server sends; give how often, the errors and what was stored."""
     libraries = [library for library in SERVERS if not library.missing]
-    with collected(tmp_path / "home", kept="127.0.0.1") as served:
+    with collected(folder / "home", kept="127.0.0.1") as served:
         keys = served.add(*((source_of(library), "--server") for library in libraries))
         over, restarts = threading.Event(), []
 
@@ -264,35 +320,49 @@ def test_a_restart_loses_nothing(tmp_path: Path) -> None:
             over.set()
             thread.join(60)
         served.sealed()
-        assert len(restarts) >= 2
-        for library in libraries:
-            assert errors[library] == [], library.name
-            assert counts(served.facts(source_of(library))) == list(range(300)), library.name
-            found[RESTART, library.name] = "none refused, none lost"
+        return len(restarts), {one.name: (errors[one], counts(served.facts(source_of(one)))) for one in libraries}
 
 
-def test_a_page_sends_to_the_collector_only(server: Served) -> None:
-    needs(SEGMENT_BROWSER)
+def test_a_restart_loses_nothing(restarted: tuple[int, Restarted]) -> None:
+    """The listening socket outlives the process, as with socket activation: nobody is refused while it starts anew."""
+    restarts, told = restarted
+    assert restarts >= 2
+    for name, (errors, stored) in told.items():
+        assert errors == [], name
+        assert stored == list(range(300)), name
+        found[RESTART, name] = "none refused, none lost"
+
+
+def watch(server: Served) -> tuple[set[str], int]:
+    """Stay on a page; give the hosts that it asked, and how many of its calls were stored."""
     key = server.key("watched")
     with browser() as opened:
         seen = visit(opened, Job(SEGMENT_BROWSER, server.address, key, calls()), stay=BROWSER_SECONDS)
-    assert seen.hosts == {f"127.0.0.1:{server.port}"}
-    assert len(server.stored("watched")) == len(CALLS)
+    return seen.hosts, len(server.stored("watched"))
+
+
+def test_a_page_sends_to_the_collector_only(server: Served, watched: tuple[set[str], int]) -> None:
+    needs(SEGMENT_BROWSER)
+    assert watched == ({f"127.0.0.1:{server.port}"}, len(CALLS))
     found[AWAY, SEGMENT_BROWSER.name] = f"none in {BROWSER_SECONDS:.0f} s"
 
 
-def test_a_link_that_says_who_its_reader_is_is_not_believed(server: Served) -> None:
-    """The library makes an identify and a track call of `ajs_` parameters; anybody can mail such a link."""
-    needs(SEGMENT_BROWSER)
+def mail(server: Served) -> list[Json]:
+    """Follow a link that says who its reader is; give what was stored."""
     key = server.key("mailed")
     query = "?ajs_uid=boss&ajs_aid=hers&ajs_event=Signed%20Up&ajs_trait_email=boss@firm.example&token=s3cret&x=1"
     with browser() as opened:
         visit(opened, Job(SEGMENT_BROWSER, server.address, key, calls()[4:5], query=True), query=query, stay=2)
-    rows = server.stored("mailed")
-    assert {row["kind"] for row in rows} >= {"person.identified", "contact.created", "page.viewed"}
-    assert all("claimed_address" in row["detail"]["flags"] for row in rows)
-    assert [row["keys"] for row in rows if row["keys"]] == []
-    addresses = json.dumps([row["event"]["context"]["page"] for row in rows])
+    return server.stored("mailed")
+
+
+def test_a_link_that_says_who_its_reader_is_is_not_believed(mailed: list[Json]) -> None:
+    """The library makes an identify and a track call of `ajs_` parameters; anybody can mail such a link."""
+    needs(SEGMENT_BROWSER)
+    assert {row["kind"] for row in mailed} >= {"person.identified", "contact.created", "page.viewed"}
+    assert all("claimed_address" in row["detail"]["flags"] for row in mailed)
+    assert [row["keys"] for row in mailed if row["keys"]] == []
+    addresses = json.dumps([row["event"]["context"]["page"] for row in mailed])
     assert "s3cret" not in addresses
     assert "ajs_" not in addresses
     assert "x=1" in addresses
@@ -305,19 +375,39 @@ def examples() -> list[tuple[str, str]]:
     return [(language, text) for language, text in found_there if "AnalyticsBrowser" not in text]
 
 
-@pytest.mark.parametrize("place", range(4))
-def test_the_examples_of_the_page_run(server: Served, place: int) -> None:
-    language, text = examples()[place]
-    library = next(one for one in LIBRARIES if MODULES[one.name] in text)
-    needs(library)
-    source = source_of(library, "example")
-    text = text.replace("https://collect.firm.example", server.address)
-    text = text.replace("SERVER_KEY", server.key(source, "--server"))
+def library_of(text: str) -> Library:
+    """Give the library that an example shows."""
+    return next(one for one in LIBRARIES if MODULES[one.name] in text)
+
+
+Tried = dict[str, tuple[subprocess.CompletedProcess[str], list[Json]]]
+
+
+def try_examples(server: Served) -> Tried:
+    """Run the examples of the page beside each other; give how each ended and what was stored."""
+    texts = [(language, text) for language, text in examples() if not library_of(text).missing]
+    sources = {text: source_of(library_of(text), "example") for _, text in texts}
+    keys = dict(zip(sources, server.add(*((source, "--server") for source in sources.values())), strict=True))
+    with ThreadPoolExecutor(len(texts)) as pool:
+        ended = [pool.submit(run_example, *one, server.address, keys[one[1]]) for one in texts]
+        done = {text: one.result() for (_, text), one in zip(texts, ended, strict=True)}
+    return {text: (one, server.stored(sources[text])) for text, one in done.items()}
+
+
+def run_example(language: str, text: str, address: str, key: str) -> subprocess.CompletedProcess[str]:
+    text = text.replace("https://collect.firm.example", address).replace("SERVER_KEY", key)
     command = [sys.executable, "-c", text] if language == "python" else ["node", "-e", f"(async () => {{{text}}})()"]
     around = os.environ | {"NODE_PATH": str(PACKAGES / "node_modules")}
-    done = subprocess.run(command, env=around, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=around, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_the_examples_of_the_page_run(tried: Tried, place: int) -> None:
+    _, text = examples()[place]
+    needs(library_of(text))
+    done, rows = tried[text]
     assert done.returncode == 0, done.stderr
-    assert "contact.created" in {row["kind"] for row in server.stored(source)}
+    assert "contact.created" in {row["kind"] for row in rows}
 
 
 MODULES = {
