@@ -63,12 +63,14 @@ def payment(r: Reading) -> Facts:
 def refund(r: Reading) -> Facts:
     """Give money paid back; a dispute counts where it was lost."""
     paid = r.where("paid") or r.where("refunded") or r.where("lost") or ()
-    (fact, says), *_ = sale(r, "payment.refunded", Said("We paid money back."), "paid_at", "created", conditions=paid)
-    fields = dict(fact.fields)
-    for role, name in (("payment", "object_id"), ("reason", "text")):
-        if (value := r.value(role)) is not None:
-            fields[name] = value
-    return [(replace(fact, fields=fields), says)]
+    made: Facts = []
+    for fact, says in sale(r, "payment.refunded", Said("We paid money back."), "paid_at", "created", conditions=paid):
+        fields = dict(fact.fields)
+        for role, name in (("payment", "object_id"), ("reason", "text")):
+            if (value := r.value(role)) is not None:
+                fields[name] = value
+        made.append((replace(fact, fields=fields), says))
+    return made
 
 
 def subscription(r: Reading) -> Facts:

@@ -164,6 +164,7 @@ def assign(draft: FileDraft, links_to: dict[str, str]) -> None:
         column.role, column.score = role, min(1.0, score)
         column.why = column.why or Said("the name and the values say so")
         taken.add(role)
+    _only_one(draft)
 
 
 def _noise(draft: FileDraft) -> frozenset[str]:
@@ -171,6 +172,14 @@ def _noise(draft: FileDraft) -> frozenset[str]:
     names = [set(words_of(name)) for name in draft.columns]
     every = {word for words in names for word in words}
     return frozenset(w for w in every if sum(w in words for words in names) > max(3, len(names) * 0.5))
+
+
+def _only_one(draft: FileDraft) -> None:
+    """Take the only column of e-mail addresses, or of times, for what it must be, whatever its name."""
+    for role, sort, never in (("email", EMAIL, {"owner", "actor", "recipient"}), ("created", TIME, {"updated", "due"})):
+        some = [c for c in draft.columns.values() if c.profile.sort.name == sort and not c.profile.name.startswith("_")]
+        if draft.of(role) is None and len(some) == 1 and not some[0].role and not meaning(some[0].profile.name) & never:
+            some[0].role, some[0].score, some[0].why = role, LEAST, Said("it is the only one of its sort")
 
 
 def rivals(draft: FileDraft, role: str, close: float) -> list[ColumnDraft]:
