@@ -210,6 +210,25 @@ class DurableTable:
         )
         return len(deleted)
 
+    def forget_log(self, values: Iterable[bytes]) -> bool:
+        """Put a checkpoint in the place of the older log entries where one of them holds a value (in lower case).
+
+        What they told of files and loads is gone with them; the newest entry stays. Gives whether there were any.
+        """
+        wanted, logs = list(values), self.path / "_delta_log"
+        newest = self.version()
+        older = [entry for entry in logs.glob("*.json") if entry.stem.isdigit() and int(entry.stem) < newest]
+        if not any(value in entry.read_bytes().lower() for entry in older for value in wanted):
+            return False
+        with locked(self.mark.with_suffix(".lock")):
+            self.handle(newest).create_checkpoint()
+            for written in (*logs.glob(f"{newest:020d}.checkpoint*"), logs / "_last_checkpoint", logs):
+                sync(written)
+            for entry in older:
+                entry.unlink()
+            sync(logs)
+        return True
+
     def metadata(self) -> Mapping[str, str]:
         """Give the custom metadata of the newest commit that wrote rows."""
         return next((about for about, _ in self._commits() if not about.get("operation", "").startswith("VACUUM")), {})

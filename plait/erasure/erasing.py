@@ -12,13 +12,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from plait import stewardship, suppression
-from plait.delta import locked
+from plait.delta import locked, write_durably
 from plait.derived import Derived, refresh
 from plait.erasure import facts, rejects
 from plait.erasure.plan import Plan
 from plait.erasure.subject import Subject
+from plait.erasure.texts import replaced
 from plait.failure import Said, Unfit
 from plait.matching import kept as proposals
+from plait.sources.contract import home as contracts
 from plait.store import ERASING, Store
 
 STAGED = {"staging": ".staging", "sealing": ".seal", "replaying": ".replay"}  # folders, and whoever fills them holds
@@ -53,11 +55,13 @@ def carry_out(plan: Plan, *, now: datetime, rest: float = 0) -> Plan:
         plan = _write_anew(store, plan)
     plan = plan.noted({"decisions": stewardship.forget(home, plan.subject.keys)})
     plan = plan.noted({"proposals": proposals.forget(home, plan.subject.keys)})
+    _mend_records(home, plan.subject)
     refresh(store, derived)
     time.sleep(rest)
     with locked(home / "locks" / ERASING):  # whoever writes has files in the folder that no version names yet
         for table in (store.facts, store.rejects, store.loads):
             table.clean(keep_hours=0)
+            table.forget_log(value.encode() for value in plan.subject.values)
     with locked(home / "locks" / ".timeline"):
         derived.clean(keep_hours=0)
     return plan
@@ -78,9 +82,20 @@ def _write_anew(store: Store, plan: Plan) -> Plan:
 
     facts.rewrite(store, subject, suppression.secret_of(plan.home), before)
     sought = suppression.Suppression.of(plan.home, subject.keys)
-    plan = plan.noted({"refused_rows": len(rejects.found(store, sought))})
+    plan = plan.noted({"refused_rows": len(rejects.found(store, subject, sought))})
     rejects.blank(store, subject, sought)
     return plan
+
+
+def _mend_records(home: Path, subject: Subject) -> None:
+    """Take a person's values out of what contracts remember of loads: a file may have been named after somebody."""
+    for source in contracts.sources(home):
+        with contracts.source_lock(home, source):
+            for path in contracts.folder_of(home, source).rglob("*.json"):
+                told = path.read_text("utf-8")
+                mended = replaced(told, subject.values)
+                if mended != told:
+                    write_durably(path, mended)
 
 
 def _remove_left(home: Path, now: datetime) -> None:

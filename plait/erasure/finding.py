@@ -41,7 +41,12 @@ def sections(home: Path, subject: Subject) -> list[Section]:
     """Give all that the home's tables and files keep of a person; what keeps nothing is left out."""
     sought = Suppression.of(home, subject.keys)
     store, derived = Store.open(home), Derived.open(home)
-    found = [*_facts(store, subject), _refused(store, sought), _keys(subject), _timeline(store, derived, subject)]
+    found = [
+        *_facts(store, subject),
+        _refused(store, subject, sought),
+        _keys(subject),
+        _timeline(store, derived, subject),
+    ]
     found += [_decisions(home, subject), _proposals(home, subject), _waiting(home, sought), _left(home, subject)]
     return [one for one in found if one.count]
 
@@ -67,8 +72,8 @@ def _facts(store: Store, subject: Subject) -> Iterator[Section]:
     yield Section("facts_naming", STRIP, counted.mended)
 
 
-def _refused(store: Store, sought: Suppression) -> Section:
-    rows = rejects.found(store, sought)
+def _refused(store: Store, subject: Subject, sought: Suppression) -> Section:
+    rows = rejects.found(store, subject, sought)
     return Section("refused_rows", STRIP, len(rows), rows)
 
 

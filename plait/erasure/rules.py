@@ -87,7 +87,7 @@ FILES: Mapping[str, Rule] = {
     "lifecycle/*": Rule(NOTHING, "the firm's rules"),
     "handoffs/*": Rule(NOTHING, "the firm's rules"),
     "scores/*": Rule(NOTHING, "the firm's rules, and models that keep weights and no one's data"),
-    "contracts/*": Rule(NOTHING, "rules, types and counts of columns, and how loads kept to them"),
+    "contracts/*": Rule(STRIP, "how loads kept to the rules: names of files lose the person's values"),
     "live/*.toml": Rule(NOTHING, "how events are read"),
     "inbox/*": Rule(ERASE, "events that wait are stored or refused under the list of erased persons, then deleted"),
     "staging/*": Rule(ERASE, "left over from a load that was killed"),

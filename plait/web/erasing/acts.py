@@ -10,7 +10,6 @@ from datetime import date, datetime
 from pathlib import Path
 
 from django.conf import settings
-from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -174,7 +173,6 @@ def _finish(home: Path, one: plan.Plan, by: User | None) -> dict[str, int]:
             record(by, ERASED, request or f"request {one.number}", after={"counts": counts, "entries": entries})
         else:
             counts = {**request.counts, **counts}
-    cache.clear()
     rows.write_anew()
     one.finish()
     return counts
