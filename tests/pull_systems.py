@@ -174,9 +174,10 @@ class Zendesk:
         }  # fmt: skip
 
     def user(self, number: int) -> Json:
-        return {"id": 100 + number, "email": f"p{number}@acme.example", "name": f"P {number}",
-                "created_at": iso(number), "organization_id": 9, "role": "agent" if number == 7 else "end-user", "ticket_restriction": None,
-                "suspended": False, "tags": []}  # fmt: skip
+        role = "agent" if number == 7 else "end-user"
+        known = {"email": f"p{number}@acme.example", "name": f"P {number}", "organization_id": 9, "role": role}
+        return {"id": 100 + number, "created_at": iso(number), "suspended": False, "ticket_restriction": None,
+                "tags": [], **known}  # fmt: skip
 
     def __call__(self, asked: Asked) -> Json:
         if asked.headers.get("Authorization") != "Basic YWdlbnRAb3duLmV4YW1wbGUvdG9rZW46enNlY3JldA==":

@@ -53,6 +53,11 @@ def ids(folder: Path, table: str, name: str = "id") -> list[Any]:
     return [row[name] for row in rows(folder, table)]
 
 
+def positions(cursors: Mapping[str, str]) -> dict[str, str]:
+    """Give up to where each resource is read, without what the files were."""
+    return {name: value for name, value in cursors.items() if not name.startswith(rest.FILE)}
+
+
 def test_hubspot_arrives_once_and_goes_on_from_what_was_changed(tmp_path: Path) -> None:
     fake, waits = HubSpot(), Waits()
     with serving(fake, ROUGH) as server:
@@ -117,7 +122,7 @@ def test_zendesk_goes_on_from_the_cursor_that_it_gives(tmp_path: Path) -> None:
         (9, "acme.test"),
     ]
     assert len(rows(tmp_path / "1", "ticket_tag")) == 10
-    assert first.cursors == {
+    assert positions(first.cursors) == {
         "organizations": str(epoch(1)),
         "users": "c4",
         "tickets": "c5",
@@ -145,7 +150,7 @@ def test_salesforce_goes_on_when_its_token_is_over_in_the_middle(tmp_path: Path)
     won = {"is_won": True, "stage_name": "Closed Won", "pricebook_2_id": None, "close_date": "2026-03-04"}
     assert won.items() <= rows(tmp_path / "1", "opportunity")[0].items()
     assert ids(tmp_path / "2", "account") == ["0015"]
-    assert second.cursors == {**first.cursors, "tasks": "2026-03-07T08:00:00+00:00"}
+    assert positions(second.cursors) == {**positions(first.cursors), "tasks": "2026-03-07T08:00:00+00:00"}
     assert ids(tmp_path / "2", "task") == ["00T1", "00T2"]
     assert ids(tmp_path / "2", "contact") == ["0031"]  # whom the new task names
 
@@ -180,7 +185,7 @@ def test_what_is_too_much_for_one_run_is_read_on_by_the_next(
             if not told.unfinished:
                 break
     assert 1 < len(parts) < 40
-    assert cursors == whole.cursors
+    assert positions(cursors) == positions(whole.cursors)
     for table in ("contact", "deal", "customer", "charge", "account", "ticket", "user"):
         file = tmp_path / "whole" / f"{table}.jsonl"
         if file.exists():

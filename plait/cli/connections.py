@@ -110,6 +110,7 @@ def add(
     with plainly():
         text = _text(files["description"])
         sort = reaching.sort_of(system, text)
+        reaching.checked_settings(sort, _pairs(given))  # before a secret is asked for
         mapping = files["mapping"]
         wanted = changing.Wanted(
             name, system, _pairs(given), _secrets(sort, login), login, text,

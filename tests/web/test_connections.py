@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
+from typing import Self
 
 import pytest
 from django.conf import LazySettings
@@ -96,7 +97,7 @@ class Here:
 
     def __init__(self, _threads: int) -> None: ...
 
-    def __enter__(self) -> Here:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None: ...
@@ -192,15 +193,21 @@ def test_what_was_read_is_remembered_only_once_it_is_stored(
     again = ask(made)
     assert (again.state, again.rows, again.added) == ("done", 2, 0)
     made.refresh_from_db()
-    assert made.cursors == {"orders": "2026-03-02T08:00:00+00:00"}
-    shop[0].orders.append(shop[0].order(3))
+    assert made.cursors["orders"] == "2026-03-02T08:00:00+00:00"
+    shop[0].orders.append(shop[0].order(3) | {"email": "no address", "total": "much"})
     new = ask(made)
-    assert (new.rows, new.added) == (2, 1)
-    assert shop[1].asked[-1].one("since") == "2026-03-02T08:00:00Z"
+    assert (new.rows, new.added, new.refused) == (2, 0, 1)
+    shop[0].orders.append(shop[0].order(3) | {"id": "o4"})
+    newer = ask(made)
+    assert (newer.rows, newer.added) == (2, 1)
+    same = ask(made)
+    assert (same.rows, same.added) == (2, 0)  # the newest are read again: as they were, so nothing is loaded
+    assert desk.info(own_home).refused == 2
+    assert shop[1].asked[-1].one("since") == "2026-03-03T08:00:00Z"
     full = ask(made, full=True)
-    assert (full.rows, full.added) == (3, 0)
+    assert (full.rows, full.added) == (4, 0)
     assert full.job is not None
-    assert full.job.report["read"] == {"order.jsonl": 3}
+    assert full.job.report["read"] == {"order.jsonl": 4}
     assert desk.info(own_home).facts == 3
     assert not any((own_home.parent / "state" / "pulled").iterdir())
 

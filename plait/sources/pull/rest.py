@@ -33,6 +33,7 @@ Cursors = Mapping[str, str]
 Tell = Callable[[str, int], None]
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MIDDLE = " …"  # after the name of a resource: where to go on within it; alone: when a reading of several runs began
+FILE = "file "  # before the name of a file: what it was
 LONGEST_RUN = 2400.0  # seconds, then what is read is loaded and the next run goes on: a job has an hour
 LONGEST_LIST = 1_000_000  # records of one list within a record
 ZERO = "1970-01-01T00:00:00+00:00"
@@ -50,6 +51,7 @@ class Pulled:
     requests: int = 0
     of: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unfinished: bool = False  # the next run goes on in the middle
+    same: bool = False  # every file is as it was in the run before
 
     def loaded(self, before: Mapping[str, str], not_read: Sequence[str]) -> dict[str, str]:
         """Give the cursors to keep: those of files that were not read stay where they were."""
@@ -94,20 +96,20 @@ def pull(
     asker, values = _asker(reached, pace)
     tables = Tables(folder)
     try:
-        run = _Run(asker, tables, values, now, tell, first=cursors.get(MIDDLE) or now.isoformat())
+        run = _Run(asker, tables, values, tell, first=cursors.get(MIDDLE) or now.isoformat())
         for resource in reached.system.resource:
             if not run.stopped:
                 run.read(resource, cursors.get(resource.name), cursors.get(resource.name + MIDDLE))
         left = {name: value for name, value in cursors.items() if name not in run.over | {MIDDLE}}
         if run.stopped:
             left[MIDDLE] = run.first
+        before = {name.removeprefix(FILE): value for name, value in cursors.items() if name.startswith(FILE)}
+        done = tables.finish(before, now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"))
+        told = {f"{FILE}{name}": file.told for name, file in done.items()}
         return Pulled(
-            tables.finish(),
-            {**left, **run.cursors},
-            asker.requests,
-            _cursors_of(reached.system),
-            unfinished=run.stopped,
-        )
+            {name: file.rows for name, file in done.items()}, {**left, **run.cursors, **told}, asker.requests,
+            _cursors_of(reached.system), run.stopped, all(file.same for file in done.values()),
+        )  # fmt: skip
     finally:
         tables.close()
         asker.close()
@@ -119,6 +121,8 @@ def _cursors_of(system: System) -> dict[str, list[str]]:
     for resource in system.resource:
         for table in (*resource.table, *(one for batch in resource.batch for one in batch.table)):
             found.setdefault(f"{table.name}.jsonl", []).extend([resource.name, resource.name + MIDDLE])
+    for file, names in found.items():
+        names.append(f"{FILE}{file}")
     return found
 
 
@@ -137,15 +141,12 @@ def _asker(reached: Reached, pace: Pace) -> tuple[Asker, dict[str, str]]:
 class _Run:
     """One reading of a system: its tables and the cursors that it has come to."""
 
-    def __init__(
-        self, asker: Asker, tables: Tables, values: Mapping[str, str], now: datetime, tell: Tell, *, first: str
-    ) -> None:
+    def __init__(self, asker: Asker, tables: Tables, values: Mapping[str, str], tell: Tell, *, first: str) -> None:
         self.asker, self.tables, self.values, self.tell = asker, tables, values, tell
         self.first = first  # when this reading began: runs before, where one was not enough
         self.cursors: dict[str, str] = {}
         self.over: set[str] = set()  # cursors that hold no longer
         self.stopped, self.began = False, asker.pace.elapsed()
-        self.synced = now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
         self.asked: set[tuple[str, str]] = set()  # what batches have asked for already
         self.rest: tuple[str, str, list[Json]] = ("", "", [])  # the list fetched last: several tables are made of it
 
@@ -246,7 +247,7 @@ class _Run:
 
     def _add(self, record: Json, table: Table, newest: str) -> None:
         for row in rows_of(self._whole(record, table), table):
-            self.tables.add(table.name, row | {"_fivetran_synced": self.synced}, key=table.key, newest=newest)
+            self.tables.add(table.name, row, key=table.key, newest=newest)
 
     def _whole(self, record: Json, table: Table) -> Json:
         """Fetch the rest of a list that an answer has cut off."""

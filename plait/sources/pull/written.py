@@ -1,13 +1,27 @@
-"""Written tables: the rows of a run as JSON lines, a file a table, of each key the newest row."""
+"""Written tables: the rows of a run as JSON lines, a file a table, of each key the newest row.
+
+Each row carries when its table was read, as synced tables do. A table that is what it was in the run before carries the
+instant of then: it is the same file, which loading knows, and adds nothing, not even a refused row.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
 from plait.sources.pull.asking import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A file as it is handed on: its rows, what it is (to be told it next time), and whether it is as it was."""
+
+    rows: int
+    told: str
+    same: bool
 
 
 class Tables:
@@ -28,9 +42,13 @@ class Tables:
         """Tell whether a table, whose key is one column, holds a row."""
         return table in self.files and key_of([value]) in self.files[table].seen
 
-    def finish(self) -> dict[str, int]:
-        """Finish the files; gives how many rows each has."""
-        return {file.path.name: file.finish() for file in self.files.values()}
+    def finish(self, before: Mapping[str, str], synced: str) -> dict[str, Finished]:
+        """Finish the files; `before` says what each was in the run before, `synced` is the instant of this one."""
+        return {
+            file.path.name: file.finish(before.get(file.path.name, ""), synced)
+            for file in self.files.values()
+            if file.lines
+        }
 
     def close(self) -> None:
         """Close the files as they are, after a failure."""
@@ -59,15 +77,22 @@ class _File:
         self.stream.write(text)
         self.lines += 1
 
-    def finish(self) -> int:
-        """Close the file and take out the rows that a newer one of the same key has followed."""
+    def finish(self, before: str, synced: str) -> Finished:
+        """Close the file, take out rows that a newer one of their key has followed, and write when it was read."""
         self.stream.close()
-        if self.stale:
-            part = self.path.with_suffix(".part")
-            with self.path.open("rb") as lines, part.open("wb") as kept:
-                kept.writelines(line for number, line in enumerate(lines) if number not in self.stale)
-            part.replace(self.path)
-        return self.lines - len(self.stale)
+        digest = sha256()
+        with self.path.open("rb") as lines:
+            for number, line in enumerate(lines):
+                if number not in self.stale:
+                    digest.update(line)
+        known, _, at = before.partition(" ")
+        now = f"{digest.hexdigest()[:24]} {at if known == digest.hexdigest()[:24] else synced}"
+        part = self.path.with_suffix(".part")
+        end = f',"_fivetran_synced":"{now.partition(" ")[2]}"}}\n'.encode()
+        with self.path.open("rb") as lines, part.open("wb") as kept:
+            kept.writelines(line[:-2] + end for number, line in enumerate(lines) if number not in self.stale)
+        part.replace(self.path)
+        return Finished(self.lines - len(self.stale), now, now == before)
 
 
 def written(row: Mapping[str, Json]) -> bytes:

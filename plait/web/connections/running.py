@@ -154,7 +154,7 @@ def _carried_out(run: Run, folder: Path, now: datetime, tell: Tell, pace: Pace) 
     before = {} if run.full else dict(connection.cursors)
     pulled = reaching.pull(connection, folder, full=run.full, now=now, tell=lambda what, n: tell(what, n, 0), pace=pace)
     Run.objects.filter(pk=run.pk).update(read=dict(pulled.rows), requests=pulled.requests)
-    report = _load(connection, pulled, folder, tell) if pulled.rows else None
+    report = _load(connection, pulled, folder, tell) if pulled.rows and not pulled.same else None
     not_read = report.not_read if report else []
     with transaction.atomic():  # only now: what is loaded need not be read again
         cursors = pulled.loaded(before, not_read)

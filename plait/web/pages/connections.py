@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST
 from plait.failure import Unfit
 from plait.sources.pull.asking import Pace
 from plait.sources.pull.description import Login
+from plait.sources.pull.rest import FILE
 from plait.web import words
 from plait.web.connections import changing, reaching, running, schedule
 from plait.web.connections.changing import UNITS, BadConnection, Wanted
@@ -116,11 +117,12 @@ def connection(request: HttpRequest, name: str) -> HttpResponse:
     sort = sort_of(found.system, found.description)
     way = next((one for one in sort.logins if one.name == found.login), sort.logins[0])
     number, unit = _split(found.every)
+    cursors = [pair for pair in sorted(found.cursors.items()) if not pair[0].startswith(FILE)]
     context = {
         "title": found.name, "shown": _shown(found, schedule.next_runs()), "changes": may(user, "data.work").allowed,
         "runs": [(run, *_state(run)) for run in found.runs.select_related("job")[:RUNS]],
         "settings": [(_(one.title), found.settings.get(one.name) or "") for one in sort.settings],
-        "secrets": _secret_fields(way), "cursors": sorted(found.cursors.items())[:50],
+        "secrets": _secret_fields(way), "cursors": cursors[:50],
         "files": found.system in ("folder", "bucket"), "number": number, "unit": unit, "units": _units(),
     }  # fmt: skip
     return render(request, "pages/connection.html", context)
