@@ -1,4 +1,4 @@
-"""Proposals: a mapping for exports that nobody described, from names, types and values; what cannot be told is asked."""
+"""Proposals: a mapping for exports that nobody described; what no file tells is asked."""
 
 from __future__ import annotations
 
@@ -207,8 +207,8 @@ def exports(draw: st.DrawFn) -> tuple[str, bytes]:
         money = f"{chance.randrange(10_000)}{',' if comma else '.'}{chance.randrange(100):02}"
         row = {
             "id": f"T-{number}", "email": f"p{chance.randrange(5)}@x.example", "created": at.strftime(form),
-            "status": chance.choice(("open", "solved", "", "N/A")), "subject": chance.choice(('say "hi"', "a\nb", "é", "")),
-            "amount": money,
+            "status": chance.choice(("open", "solved", "", "N/A")), "amount": money,
+            "subject": chance.choice(('say "hi"', "a\nb", "é", "")),
         }  # fmt: skip
         lines.append([row[column] for column in columns])
     if draw(st.booleans()) and len(lines) > 1:

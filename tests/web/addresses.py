@@ -34,7 +34,7 @@ CHANGES = {  # addresses to which a form is sent, inside a transaction that is u
     "new_goal", "goal", "end_goal",
     "score_rules", "score_model",
     "partner_links", "partner_link_end", "partner_codes", "partner_code_end", "cracks_assign", "cracks_plan",
-    "benchmarks_opinion",
+    "benchmarks_opinion", "map_answer", "map_use",
     "handoff_new", "handoff_act", "handoff_rules", "handoff_away", "handoff_back", "digest",
     "api-handoff-accept", "api-handoff-reject",
     "api-handoff-touch", "stages",
@@ -116,6 +116,7 @@ def examples_of(mara: User, ida: User) -> Examples:
         "identity_merge": {"number": account},
         "partner_link_end": {"code": link.code}, "partner_code_end": {"number": code.pk},
         **dict.fromkeys(CONNECTION, asked),
+        **dict.fromkeys(("map_draft", "map_answer", "map_use"), {"token": "no-such-draft"}),
         "account_reset_password_from_key": {"uidb36": "1", "key": "no-such-key"},
     }  # fmt: skip
 

@@ -59,7 +59,7 @@ def _of_all(draft: Draft) -> Iterator[Question]:
             ((HOME, Said("the time zone of this home")), ("UTC", "UTC")), HOME, free=True,
         )  # fmt: skip
     money = [f for f in draft.files if f.facts and f.of("amount") and not f.of("currency") and _gives_amount(f)]
-    if money and draft.currency == HOME:
+    if money and (draft.currency == HOME or "currency" in draft.answers):
         (amount,) = [c for c in money[0].columns.values() if c is money[0].of("amount")]
         yield Question(
             "currency", Said("In which currency are the amounts?"),

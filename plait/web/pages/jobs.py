@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 
+from django.contrib import messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_POST
 
 from plait.failure import Said
+from plait.sources.known import NAME
 from plait.web import words
 from plait.web.limit import GIGABYTE, MOST_BYTES
 from plait.web.people.models import User, record
 from plait.web.people.rights import may, permit
 from plait.web.reader import user_of
-from plait.web.work import jobs, uploads
+from plait.web.work import drafts, jobs, uploads
 from plait.web.work.models import Job
 from plait.web.work.uploads import BadUpload
 
@@ -42,10 +45,30 @@ def upload(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _form(request, [])
     try:
+        if "map" in request.POST:
+            return redirect("map_draft", drafts.keep(user, request.FILES.getlist("files")).token)
+        if request.POST.get("known") == uploads.RECOGNISE and not request.FILES.get("mapping"):
+            return _recognised(request, user)
         job = _made(request, user)
     except BadUpload as refused:
         return _form(request, refused.problems, HTTPStatus.BAD_REQUEST)
     return redirect("job", job.pk)
+
+
+def _recognised(request: HttpRequest, user: User) -> HttpResponse:
+    """Begin the job that loads the exports that plait knows; those that it does not know are there to be mapped."""
+    draft = drafts.keep(user, request.FILES.getlist("files"))
+    known, unknown = drafts.recognised(draft)
+    if not known:
+        messages.info(request, _("No file is an export that plait knows; this is what it proposes for them."))
+        return redirect("map_draft", draft.token)
+    if unknown:
+        left = drafts.part(user, draft, sorted({name for name in unknown if (draft.files / name).exists()}))
+        said = _("Not known to plait: %(names)s.") % {"names": ", ".join(unknown)}
+        link = format_html('{} <a href="{}">{}</a>', said, reverse("map_draft", args=[left.token]), _("Map them"))
+        messages.warning(request, link)
+    kind = "try_out" if "try_out" in request.POST else "load"
+    return redirect("job", uploads.start_job(user, kind, draft.folder, NAME, None).pk)
 
 
 def listing(request: HttpRequest) -> HttpResponse:
@@ -106,7 +129,7 @@ def _form(request: HttpRequest, problems: list[str], status: HTTPStatus = HTTPSt
     context = {
         "title": _("Upload exports"), "problems": problems, "choices": uploads.choices(),
         "endings": uploads.ENDINGS, "most": MOST_BYTES // GIGABYTE,
-        "chosen": request.POST.get("known", ""),
+        "chosen": request.POST.get("known", uploads.RECOGNISE), "recognise": uploads.RECOGNISE,
     }  # fmt: skip
     return render(request, "pages/upload.html", context, status=status)
 

@@ -30,6 +30,7 @@ from plait.web.work import jobs
 from plait.web.work.models import Job, KnownMapping
 
 MOST_MAPPING = 1_000_000
+RECOGNISE = "recognise"  # the choice of no mapping: exports that plait knows are told by their columns
 ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".gz", ".zip")
 
 
@@ -91,10 +92,7 @@ def make_job(user: User, kind: str, files: Sequence[UploadedFile[Any]], name: st
     mapping = _read(name, content)
     places = _places(files, mapping)
     with transaction.atomic():
-        known, _made = KnownMapping.objects.update_or_create(
-            digest=sha256(content).hexdigest(),
-            defaults={"name": name, "text": content.decode("utf-8-sig"), "used_at": timezone.now()},
-        )
+        known = keep_mapping(name, content)
         job = Job.objects.create(kind=kind, owner=user, mapping=known, title=_title(files, name))
         job.folder = str(secret.folder(settings.STATE / "uploads" / str(job.pk)))
         job.save(update_fields=["folder"])
@@ -104,6 +102,41 @@ def make_job(user: User, kind: str, files: Sequence[UploadedFile[Any]], name: st
         record(user, "data.upload", f"job {job.pk}", after=told)
         jobs.start(job)
     return job
+
+
+def start_job(user: User, kind: str, folder: Path, name: str, content: bytes | None) -> Job:
+    """Make the job for files that lie in a folder already, and take that over; without a mapping known exports load."""
+    known = None
+    if content is not None:
+        _read(name, content)
+        known = keep_mapping(name, content)
+    names = sorted(path.relative_to(folder / "files").as_posix() for path in (folder / "files").rglob("*"))
+    with transaction.atomic():
+        title = f"{_listed(names)} · {name}"[:200]
+        job = Job.objects.create(kind=kind, owner=user, mapping=known, title=title)
+        job.folder = str(secret.folder(settings.STATE / "uploads") / str(job.pk))
+        job.save(update_fields=["folder"])
+        record(user, "data.upload", f"job {job.pk}", after={"kind": kind, "mapping": name, "files": names})
+        folder.rename(job.folder)
+        jobs.start(job)
+    return job
+
+
+def keep_mapping(name: str, content: bytes) -> KnownMapping:
+    """Keep a mapping, so that it can be chosen for the next export."""
+    known, _made = KnownMapping.objects.update_or_create(
+        digest=sha256(content).hexdigest(),
+        defaults={"name": name, "text": content.decode("utf-8-sig"), "used_at": timezone.now()},
+    )
+    return known
+
+
+def keep_files(files: Sequence[UploadedFile[Any]], folder: Path) -> None:
+    """Put uploaded files into a folder under their names, or say why they cannot be taken."""
+    if problems := _problems(files):
+        raise BadUpload(problems)
+    for file in files:
+        _keep(file, folder / str(file.name))
 
 
 def _read(name: str, content: bytes) -> SourceMapping:
@@ -117,8 +150,8 @@ def _read(name: str, content: bytes) -> SourceMapping:
             raise BadUpload(words.failure(bad).splitlines()) from bad
 
 
-def _places(files: Sequence[UploadedFile[Any]], mapping: SourceMapping) -> list[PurePosixPath]:
-    """Give each file its place below the job's folder, or say why the upload cannot be taken."""
+def _problems(files: Sequence[UploadedFile[Any]]) -> list[str]:
+    """Say why files cannot be taken, whatever reads them."""
     names = [str(file.name) for file in files]
     problems = [
         _("%(name)s appears twice; give the files different names.") % {"name": one}
@@ -137,8 +170,15 @@ def _places(files: Sequence[UploadedFile[Any]], mapping: SourceMapping) -> list[
             _("The files are larger than %(most)s GB together; load them on the command line with `plait load`.")
             % {"most": MOST_BYTES // GIGABYTE}
         )
-    places = [_place(name, mapping) for name in names]
-    if files and not any(fits for _path, fits in places):
+    return problems
+
+
+def _places(files: Sequence[UploadedFile[Any]], mapping: SourceMapping) -> list[PurePosixPath]:
+    """Give each file its place below the job's folder, or say why the upload cannot be taken."""
+    problems = _problems(files)
+    places = [_place(str(file.name), mapping) for file in files]
+    by_columns = any(file.columns and not file.patterns for file in mapping.files)  # whatever the names are
+    if files and not by_columns and not any(fits for _path, fits in places):
         patterns = ", ".join(pattern for file in mapping.files for pattern in file.patterns)
         problems.append(
             _("No file fits the mapping, which reads: %(patterns)s. Rename the files or choose another mapping.")
@@ -176,12 +216,12 @@ def _keep(file: UploadedFile[Any], path: Path) -> None:
 
 
 def _title(files: Sequence[UploadedFile[Any]], mapping: str) -> str:
-    first = str(files[0].name)
-    more = len(files) - 1
-    said = (
-        first
-        if not more
-        else ngettext("%(first)s and %(more)s more", "%(first)s and %(more)s more", more)
-        % {"first": first, "more": more}
-    )
-    return f"{said} · {mapping}"[:200]
+    return f"{_listed([str(file.name) for file in files])} · {mapping}"[:200]
+
+
+def _listed(names: Sequence[str]) -> str:
+    first, more = names[0], len(names) - 1
+    if not more:
+        return first
+    said = ngettext("%(first)s and %(more)s more", "%(first)s and %(more)s more", more)
+    return said % {"first": first, "more": more}
