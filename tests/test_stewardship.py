@@ -21,6 +21,7 @@ from plait.derived import TIMELINE, Derived, refresh
 from plait.facts import Fact
 from plait.ledger import bring_up, stays_of
 from plait.matching import acts
+from plait.matching.acts import Steward
 from plait.matching.who import Unknown, find_who
 from plait.stewardship import (
     ALLOW,
@@ -33,6 +34,7 @@ from plait.stewardship import (
     Contradiction,
     Decisions,
     Draft,
+    Key,
     decide,
     forget,
     read_decisions,
@@ -47,7 +49,8 @@ SEQUENCES = int(os.environ.get("PLAIT_SEQUENCES", "6"))
 EVERY = SEQUENCES > 100
 ANSWERED = ("account_health", "stage_stock", "score_points", "customer_value")
 Keys = Mapping[str, str]
-MARA = {"by": "Mara Lind", "why": "she told me", "now": NOW}
+MARA = Steward("Mara Lind", "she told me", NOW)
+RULE = Steward("matching", "alike", NOW)
 
 
 def fact(number: int, day: int, keys: Keys, kind: str = "contact.created", **more: object) -> Fact:
@@ -107,14 +110,14 @@ def test_two_accounts_become_one_and_two_again(tmp_path: Path) -> None:
     old, young = owner(home, "account.crm=A1"), owner(home, "account.billing=B7")
     until, before, answered = datetime(2026, 6, 1), tables(home), answers(home)  # noqa: DTZ001 - naive UTC
     stays = [stays_of(home, one, until) for one in (old, young)]
-    merged = acts.merge(home, "account.crm=A1", "account.billing=B7", **MARA)
+    merged = acts.merge(home, "account.crm=A1", "account.billing=B7", MARA)
     brought = bring_up(home)
     assert (brought.whole, brought.accounts) == (False, 2), "only those concerned are worked out anew"
     assert find_account(Store.open(home), young) == find_account(Store.open(home), old) == old
     assert stays_of(home, young, until) == []
     assert tables(home) != before
     assert answers(home) != answered
-    acts.undo(home, merged.number, by="Sol", why="two firms after all", now=NOW)
+    acts.undo(home, merged.number, Steward("Sol", "two firms after all", NOW))
     assert (tables(home), answers(home)) == (before, answered)
     assert [stays_of(home, one, until) for one in (old, young)] == stays
     desk.rebuild(home)
@@ -125,7 +128,7 @@ def test_only_the_buckets_concerned_are_written_anew(tmp_path: Path, monkeypatch
     monkeypatch.setattr("plait.derived.bucket_digits", lambda _: 2)
     home = home_of(tmp_path / "home", *({"account.crm": f"A{number}"} for number in range(40)))
     files = set(Derived.open(home).timeline.snapshot().files)
-    acts.merge(home, "account.crm=A1", "account.crm=A2", **MARA)
+    acts.merge(home, "account.crm=A1", "account.crm=A2", MARA)
     assert len(files - set(Derived.open(home).timeline.snapshot().files)) in (1, 2)
 
 
@@ -143,7 +146,7 @@ def test_who_is_parted_takes_what_comes_along_later(tmp_path: Path) -> None:
     home = home_of(tmp_path / "home", *PETS)
     assert owner(home, "user_id=ann") == owner(home, "user_id=bob")
     before = tables(home)
-    split = acts.part(home, "user_id=bob", ["user_id=bob", "anonymous_id=c9"], **MARA)
+    split = acts.part(home, "user_id=bob", ["user_id=bob", "anonymous_id=c9"], MARA)
     ann, bob = owner(home, "user_id=ann"), owner(home, "user_id=bob")
     assert (owner(home, "email=home@fam.example"), bob != ann) == (ann, True)
     assert owner(home, "anonymous_id=c9") == bob
@@ -159,7 +162,7 @@ def test_who_is_parted_takes_what_comes_along_later(tmp_path: Path) -> None:
     for one in later:
         desk.add(home, [one], name=one.id, now=NOW + timedelta(hours=int(one.id[1:])))
     assert (owner(home, "phone=2"), owner(home, "email=home@fam.example")) == (bob, ann), "never joined again"
-    acts.undo(home, split.number, **MARA)
+    acts.undo(home, split.number, MARA)
     assert owner(home, "user_id=bob") == owner(home, "user_id=ann")
     fresh = home_of(tmp_path / "fresh", *PETS)
     assert tables(fresh) == before
@@ -171,39 +174,39 @@ def test_a_blocked_value_joins_nobody_and_an_allowed_one_does(tmp_path: Path) ->
         {"email": "info@a.example", "user_id": "1"}, {"email": "info@a.example", "person.crm": "9"},
     )  # fmt: skip
     before = tables(home)
-    acts.block(home, "email=x@a.example", **MARA)
+    acts.block(home, "email=x@a.example", MARA)
     assert owner(home, "user_id=1") != owner(home, "person.crm=2")
     with pytest.raises(Unknown, match=r"joins nobody \(blocked\)"):
         find_who(home, "email=x@a.example")
-    acts.allow(home, "email=info@a.example", **MARA)
+    acts.allow(home, "email=info@a.example", MARA)
     assert owner(home, "user_id=1") == owner(home, "person.crm=9")
     with pytest.raises(Contradiction, match="undo that first: plait identity undo 1"):
-        acts.allow(home, "email=x@a.example", **MARA)
+        acts.allow(home, "email=x@a.example", MARA)
     for number in (1, 2):
-        acts.undo(home, number, **MARA)
+        acts.undo(home, number, MARA)
     assert tables(home) == before
 
 
 def test_a_limit_is_one_for_each_name_of_an_identifier(tmp_path: Path) -> None:
     home = home_of(tmp_path / "home", *({"phone": "30", "email": f"p{number}@a.example"} for number in range(3)))
     assert owner(home, "email=p0@a.example") == owner(home, "email=p2@a.example")
-    made = acts.limit(home, "phone", 2, **MARA)
+    made = acts.limit(home, "phone", 2, MARA)
     assert owner(home, "email=p0@a.example") != owner(home, "email=p2@a.example")
-    acts.undo(home, made.number, **MARA)
+    acts.undo(home, made.number, MARA)
     assert owner(home, "email=p0@a.example") == owner(home, "email=p2@a.example")
 
 
 def test_matching_never_joins_over_a_line_that_people_drew(tmp_path: Path) -> None:
     """a and c are reviewed as two: matching may join a and b, or b and c, never all three. Facts alone do."""
     home = home_of(tmp_path / "home", *({"person.crm": name} for name in "abc"))
-    acts.apart(home, "person.crm=a", "person.crm=c", **MARA)
+    acts.apart(home, "person.crm=a", "person.crm=c", MARA)
     keys = {name: ("person.crm", name) for name in "abc"}
-    pairs = [(keys["a"], keys["b"], {}), (keys["b"], keys["c"], {})]
-    assert len(acts.merge_all(home, pairs, by="matching", why="alike", now=NOW)) == 2
+    pairs: list[tuple[Key, Key, Mapping[str, str]]] = [(keys["a"], keys["b"], {}), (keys["b"], keys["c"], {})]
+    assert len(acts.merge_all(home, pairs, RULE)) == 2
     assert owner(home, "person.crm=a") == owner(home, "person.crm=b") != owner(home, "person.crm=c")
-    assert acts.merge_all(home, [(keys["a"], keys["c"], {})], by="matching", why="alike", now=NOW) == []
+    assert acts.merge_all(home, [(keys["a"], keys["c"], {})], RULE) == []
     with pytest.raises(Contradiction, match="contradicts decision 1"):
-        acts.merge(home, "person.crm=b", "person.crm=c", **MARA)
+        acts.merge(home, "person.crm=b", "person.crm=c", MARA)
     stored(home, [fact(9, 9, {"person.crm": "a", "email": "z@a.example"})], "one")
     stored(home, [fact(8, 9, {"person.crm": "c", "email": "z@a.example"})], "two")
     assert owner(home, "person.crm=a") == owner(home, "person.crm=c")
@@ -211,28 +214,28 @@ def test_matching_never_joins_over_a_line_that_people_drew(tmp_path: Path) -> No
 
 def test_contradictions_and_careless_decisions_are_refused(tmp_path: Path) -> None:
     home = home_of(tmp_path / "home", *PETS, {"account.crm": "A1"}, {"person.crm": "P5"})
-    acts.part(home, "user_id=bob", ["user_id=bob"], **MARA)
+    acts.part(home, "user_id=bob", ["user_id=bob"], MARA)
     with pytest.raises(Contradiction, match="undo that first"):
-        acts.merge(home, "user_id=bob", "phone=1", **MARA)
+        acts.merge(home, "user_id=bob", "phone=1", MARA)
     with pytest.raises(BadDecision, match="a person and a company are never one"):
-        acts.merge(home, "account.crm=A1", "user_id=bob", **MARA)
+        acts.merge(home, "account.crm=A1", "user_id=bob", MARA)
     with pytest.raises(Contradiction, match="are one already"):
-        acts.merge(home, "user_id=ann", "phone=1", **MARA)
+        acts.merge(home, "user_id=ann", "phone=1", MARA)
     with pytest.raises(Unknown, match="is no key of"):
-        acts.part(home, "user_id=bob", ["user_id=ann"], **MARA)
+        acts.part(home, "user_id=bob", ["user_id=ann"], MARA)
     with pytest.raises(BadDecision, match="at least one other key"):
-        acts.part(home, "person.crm=P5", ["person.crm=P5"], **MARA)
+        acts.part(home, "person.crm=P5", ["person.crm=P5"], MARA)
     with pytest.raises(BadDecision, match="who makes it and why"):
-        acts.block(home, "email=home@fam.example", by="Mara", why=" ", now=NOW)
+        acts.block(home, "email=home@fam.example", Steward("Mara", " ", NOW))
     with pytest.raises(Unknown, match="no key; write its name and value"):
-        acts.block(home, "mail=home@fam.example", **MARA)
+        acts.block(home, "mail=home@fam.example", MARA)
     with pytest.raises(BadDecision, match="there is no decision 7"):
-        acts.undo(home, 7, **MARA)
+        acts.undo(home, 7, MARA)
     with pytest.raises(BadDecision, match="from 1 to 1,000,000"):
-        acts.limit(home, "email", 0, **MARA)
-    acts.undo(home, 1, **MARA)
+        acts.limit(home, "email", 0, MARA)
+    acts.undo(home, 1, MARA)
     with pytest.raises(Contradiction, match="decision 2 took decision 1 back"):
-        acts.undo(home, 2, **MARA)
+        acts.undo(home, 2, MARA)
     assert len(read_decisions(home).all) == 2
 
 

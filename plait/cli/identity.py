@@ -339,7 +339,8 @@ def _naive() -> datetime:
 
 
 def _told(decision: Decision, says: str) -> None:
-    click.echo(f"Decision {decision.number}: {says}. To take it back: plait identity undo {decision.number}.")
+    back = "" if decision.undoes else f" To take it back: plait identity undo {decision.number}."
+    click.echo(f"Decision {decision.number}: {says}.{back}")
 
 
 def _because(join: Join) -> str:

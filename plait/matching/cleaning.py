@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plait import duck
+from plait.failure import Said
 from plait.matching import normal
-from plait.matching.fields import COMPANY, Layout
+from plait.matching.fields import COMPANY, Layout, UnknownColumns
 
 if TYPE_CHECKING:
     import duckdb
@@ -124,12 +125,20 @@ def make_records(db: duckdb.DuckDBPyConnection, layout: Layout, source: str, row
     names = [name for (name, *_) in db.execute("describe cleaned").fetchall() if name != "unique_id"]
     counts = db.execute(f"select {', '.join(f'count({name})' for name in names)}, count(*) from cleaned").fetchall()[0]
     fields = [name for name, filled in zip(names, counts, strict=False) if filled]
+    if not fields:
+        raise UnknownColumns(Said("nothing is filled in of what could be compared: {fields}.", fields=", ".join(names)))
     if "email" in fields and layout.scope != COMPANY:
         fields = _read_addresses(db, fields)
     keys = COMPANIES if layout.scope == COMPANY else PEOPLE
     usable = [(needs, sql) for needs, sql in keys if set(needs.split()) <= set(fields)]
-    told = ", ".join(f"({sql})::varchar as block_{number}" for number, (_, sql) in enumerate(usable))
-    db.execute(f"create or replace temp table records as select unique_id, {', '.join(fields)}, {told} from cleaned")
+    # Of a key only its hash is kept: eight bytes for each of a million records and twenty keys.
+    told = ", ".join(
+        f"case when ({sql}) is not null then hash({sql}) end as block_{number}"
+        for number, (_, sql) in enumerate(usable)
+    )
+    columns = ", ".join(filter(None, ("unique_id", ", ".join(fields), told)))
+    db.execute(f"create or replace temp table records as select {columns} from cleaned")
+    db.execute("drop table cleaned")
     left = all_pairs = max(PAIRS_AT_LEAST, counts[-1] * PAIRS_A_RECORD)
     blocks = []
     for number, (needs, _) in enumerate(usable):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import numpy as np
@@ -19,6 +20,7 @@ from plait.matching.pairs import Pairs, cluster, score, weight_of
 from plait.matching.quality import Quality, estimated, measured, numbered
 
 SURE = 0.95
+MEMORY = "1200MB"  # of the engine; a million contacts fit
 
 
 class UnreadableList(Misused, ValueError):
@@ -52,7 +54,6 @@ def find_same(
     told: Mapping[str, str] | None = None,
     scope: str | None = None,
     sure: float = SURE,
-    spill: Path | None = None,
 ) -> Same:
     """Find the rows of a file that are one person or one company.
 
@@ -60,7 +61,7 @@ def find_same(
     it is not compared, only measured by; `pattern` is a regular expression whose first group is what counts of it.
     """
     marks = [time.perf_counter()]
-    with duck.connect(spill or file.parent / ".plait-spill") if spill else _alone() as db:
+    with TemporaryDirectory(prefix="plait-") as drafts, duck.connect(Path(drafts), memory_limit=MEMORY) as db:
         columns = _read(db, file)
         if truth is not None and truth not in columns:
             says = "there is no column {column!r} in {file}; it has {columns}."
@@ -83,13 +84,6 @@ def find_same(
     steps = zip(("read", "train", "compare", "cluster"), np.diff(marks).tolist(), strict=True)
     estimate = estimated(pairs.probability, together)
     return Same(rows, layout, model, blocks, pairs, clusters, estimate, quality, exact, dict(steps))
-
-
-def _alone() -> duckdb.DuckDBPyConnection:
-    """Open an engine that keeps everything in memory."""
-    db = duckdb.connect()
-    db.execute("set enable_progress_bar = false")
-    return db
 
 
 def _read(db: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
@@ -132,7 +126,7 @@ def write_clusters(file: Path, found: Same, out: Path) -> None:
     """Write a file's rows with the number of their cluster in front, as CSV."""
     import pyarrow as pa
 
-    with _alone() as db:
+    with TemporaryDirectory(prefix="plait-") as drafts, duck.connect(Path(drafts), memory_limit=MEMORY) as db:
         columns = ", ".join(map(duck.identifier, _read(db, file)))
         db.register("clusters", pa.table({"row_number": np.arange(found.rows), "cluster": found.clusters}))
         rows = f"select cluster, {columns} from list join clusters using (row_number) order by row_number"

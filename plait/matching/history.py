@@ -85,7 +85,7 @@ def _changes(db: duckdb.DuckDBPyConnection, keys: list[Key], decisions: Decision
     concerned = [one for one in decisions.all if _concerns(one, set(keys), decisions)][-MOST_DECISIONS:]
     with engine.connect() as small:
         small.register("every", seen)
-        told = "select distinct at from (select min(recorded_at) as at from every group by keys) order by 1"
+        told = "select distinct first_at from (select min(recorded_at) as first_at from every group by keys) order by 1"
         instants = [row[0] for row in small.execute(told).fetchall()][-MOST_INSTANTS:]
         steps = sorted([(at, 0) for at in instants] + [(one.at, one.number) for one in concerned])
         before: dict[Key, str] = {}

@@ -82,8 +82,7 @@ def _levels(name: str, fields: Sequence[str]) -> Iterator[Level]:
         other = "family" if name == "given" else "given"
         yield _alike(f"{name}_l", f"{name}_r", NEAR[name]), "nearly equal"
         if other in fields:
-            turned = " or ".join(_alike(f"{name}_{a}", f"{other}_{b}", 0.88) for a, b in ("lr", "rl"))
-            yield turned, "in each other's place"
+            yield _turned(name, other), "in each other's place"
         yield f"{_alike(f'{name}_l', f'{name}_r', 0.78)} or {_begins(name)}", "alike"
     elif name == "born":
         yield _letters("born", 1), "one digit apart"
@@ -113,6 +112,12 @@ def _levels(name: str, fields: Sequence[str]) -> Iterator[Level]:
 
 def _alike(one: str, other: str, least: float) -> str:
     return f"jaro_winkler_similarity({one}, {other}) >= {least}"
+
+
+def _turned(name: str, other: str) -> str:
+    """Ask whether each name is the other's other name; where one of them is unknown the rest has to do."""
+    ways = [_alike(f"{name}_{a}", f"{other}_{b}", 0.93) for a, b in ("lr", "rl")]
+    return " or ".join(f"({one} and coalesce({two}, true))" for one, two in (ways, ways[::-1]))
 
 
 def _begins(name: str) -> str:

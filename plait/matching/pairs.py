@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import duckdb
 
 LOOSE = -2.0  # log2 of odds above which records hang together for a closer look
-TOGETHER = 0.0  # log2 of odds: on average more likely one than not
+TOGETHER = -1.0  # log2 of odds, one in three: chosen on three public sets, the same for all
 ROUNDS, SETTLED = 100, 1e-4
 LEAST = -12.0  # log2 of the odds below which a pair is not kept, by the model's own share
 MOST_TOGETHER = 2_000  # records of a component that is gone through pair by pair; of a larger one only its surest edges

@@ -12,13 +12,14 @@ import numpy as np
 
 from plait import duck
 from plait.derived import Derived, refresh
+from plait.failure import Said
 from plait.matching import kept
 from plait.matching.acts import Steward, merge_all
 from plait.matching.cleaning import Block, key_columns, make_records
 from plait.matching.fields import Layout
 from plait.matching.gathering import gather
 from plait.matching.kept import Likeness, Proposal, Trained
-from plait.matching.model import Model, require_splink, train
+from plait.matching.model import Model, TooLittle, require_splink, train
 from plait.matching.pairs import Pairs, cluster, score, weight_of
 from plait.matching.quality import estimated
 from plait.stewardship import APART, Key, read_decisions
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     import duckdb
 
 MOST_PROPOSALS = 5_000  # the likeliest; more nobody looks through
+KNOWN_BY = (
+    "case name when 'email' then 0 when 'domain' then 0 when 'user_id' then 1 when 'anonymous_id' then 3 else 2 end"
+)
+FEWEST_EXPECTED = 5  # pairs that are one: of fewer no share is told
 RULE = "plait"  # who decides where the firm lets matching decide
 
 
@@ -57,6 +62,8 @@ def propose(home: Path, scope: str, *, now: datetime, anew: bool = False) -> Mat
     with duck.connect(store.spill) as db:
         db.execute("set preserve_insertion_order = true")
         layout = gather(db, store, derived, scope)
+        if not layout.columns:
+            raise TooLittle(Said("nothing is known of them but their keys; load names or addresses first."))
         fields, blocks = make_records(db, layout, "list", "row_number")
         before = kept.read_model(home, scope)
         anew = anew or before is None or before.model.fields != tuple(fields)
@@ -68,8 +75,9 @@ def propose(home: Path, scope: str, *, now: datetime, anew: bool = False) -> Mat
     proposals = _open(home, proposals)
     sure = [one for one in proposals if one.sure]
     quality = estimated(pairs.probability, pairs.weight >= weight_of(setting.upper))
+    recall = quality.recall if quality.all >= FEWEST_EXPECTED else None
     trained = Trained(
-        model, now if anew or before is None else before.trained_at, pairs.share, quality.precision, quality.recall,
+        model, now if anew or before is None else before.trained_at, pairs.share, quality.precision, recall,
         len(proposals), len(sure),
     )  # fmt: skip
     kept.keep_model(home, trained)
@@ -124,10 +132,10 @@ def _proposals(
     rows = db.execute(
         f"""
         with compared as (select place, {levels} from chosen
-            join (select unique_id as l, {_sided(model, "l")} from cleaned) using (l)
-            join (select unique_id as r, {_sided(model, "r")} from cleaned) using (r)),
-        eldest as (
-            select belongs_to, arg_min([name, value], (first_at, name, value)) as key from nodes
+            join (select unique_id as l, {_sided(model, "l")} from records) using (l)
+            join (select unique_id as r, {_sided(model, "r")} from records) using (r)),
+        eldest as (  -- the key by which people know somebody best
+            select belongs_to, arg_min([name, value], ({KNOWN_BY}, first_at, name, value)) as key from nodes
             where belongs_to is not null group by belongs_to
         )
         select a.id, b.id, one.key, two.key, probability, sure, [{places}], [{told}]

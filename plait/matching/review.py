@@ -130,14 +130,15 @@ def _links(db: duckdb.DuckDBPyConnection) -> list[Proposal]:
     rows = db.execute(
         """
         with linked as (
-            select json_extract_string(keys, '$.user_id') as user_now, json_extract_string(keys, '$.anonymous_id') as user_before,
-                arg_min(source, (occurred_at, id)) as source, min(occurred_at) as first_at
+            select json_extract_string(keys, '$.user_id') as user_now,
+                json_extract_string(keys, '$.anonymous_id') as user_before,
+                arg_min(source, (occurred_at, id)) as source, min(occurred_at) as told_at
             from facts where kind = 'identity.linked' group by all
         )
-        select user_now, user_before, source, first_at, one.belongs_to, two.belongs_to from linked
+        select user_now, user_before, source, told_at, one.belongs_to, two.belongs_to from linked
         join nodes as one on one.name = 'user_id' and one.value = user_now
         join nodes as two on two.name = 'user_id' and two.value = user_before
-        where one.belongs_to <> two.belongs_to order by first_at desc, user_now, user_before limit ?
+        where one.belongs_to <> two.belongs_to order by told_at desc, user_now, user_before limit ?
         """,
         [MOST_LINKS],
     ).fetchall()
