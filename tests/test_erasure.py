@@ -299,6 +299,17 @@ def test_the_same_exports_again_bring_nothing_back(made: Path, home: Path, tmp_p
     assert desk.verify(home) == []
 
 
+def test_what_comes_while_the_erasure_begins_goes_with_it(home: Path) -> None:
+    """Between asking and the list another browser became hers, and was stored before anybody was kept out."""
+    begun = plan.Plan(home, 1, find_subject(home, JANE), NOW, {})
+    desk.add(home, [fact("new1", {"email": JANE, "anonymous_id": "late-dddd-44"})], name="late", now=NOW)
+    desk.add(home, [fact("new2", {"anonymous_id": "late-dddd-44"})], name="late", now=NOW)
+    begun.keep()
+    erasing.carry_out(begun, now=NOW).finish()
+    assert found_in(home, *VALUES, "late-dddd-44") == set()
+    assert desk.add(home, [fact("new3", {"anonymous_id": "late-dddd-44"})], name="later", now=NOW)[0].refused == 1
+
+
 def test_a_refused_event_that_is_one_now_is_not_let_in_once_its_person_is_erased(home: Path) -> None:
     """Its row did not tell that it is theirs: what the mapping takes it for is known when it is read again."""
     sent(home, 5, [{"type": "track", "event": "Grown", "userId": "user-8000", "properties": {"notes": "x" * 40_000}}])

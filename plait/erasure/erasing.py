@@ -16,7 +16,7 @@ from plait.delta import locked, write_durably
 from plait.derived import Derived, refresh
 from plait.erasure import facts, rejects
 from plait.erasure.plan import Plan
-from plait.erasure.subject import Subject
+from plait.erasure.subject import Subject, grown
 from plait.erasure.texts import replaced
 from plait.failure import Said, Unfit
 from plait.matching import kept as proposals
@@ -52,6 +52,8 @@ def carry_out(plan: Plan, *, now: datetime, rest: float = 0) -> Plan:
     _remove_left(home, now)
     store, derived = Store.open(home), Derived.open(home)
     with locked(home / "locks" / ERASING):
+        plan = plan.about(grown(home, plan.subject))  # what came until they were kept out
+        _keep_out(plan, now)
         plan = _write_anew(store, plan)
     plan = plan.noted({"decisions": stewardship.forget(home, plan.subject.keys)})
     plan = plan.noted({"proposals": proposals.forget(home, plan.subject.keys)})

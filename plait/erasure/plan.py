@@ -39,6 +39,13 @@ class Plan:
         plan.keep()
         return plan
 
+    def about(self, subject: Subject) -> Plan:
+        """Write down that more is known of the person."""
+        plan = replace(self, subject=subject)
+        if subject != self.subject:
+            plan.keep()
+        return plan
+
     def keep(self) -> None:
         """Put it on disk."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

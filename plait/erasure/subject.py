@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from urllib.parse import quote
 
 from plait import duck, identity
 from plait.delta import Snapshot
-from plait.derived import TIMELINE, Derived
+from plait.derived import TIMELINE, Derived, refresh
 from plait.facts import KEY_NAME, is_person_key
 from plait.failure import Misused, Said, Unfit
 from plait.store import FACTS, Store, view_sql
@@ -99,21 +100,43 @@ def find_subject(home: Path, asked: str) -> Subject:
 
     `asked` is a value, `name=value`, or the person's id. A key that several people share is refused: it says whose.
     """
+    with _opened(home) as (db, timeline):
+        return _subject(db, timeline, _named(db, asked))
+
+
+def grown(home: Path, subject: Subject) -> Subject:
+    """Give a person with what has come of them since, such as another browser on which they signed in."""
+    with _opened(home) as (db, timeline):
+        now = _subject(db, timeline, set(subject.keys))
+    told = {
+        name: tuple(sorted({*getattr(subject, name), *getattr(now, name)}))
+        for name in ("ids", "keys", "names", "accounts", "facts")
+    }
+    return Subject(sets={**now.sets, **subject.sets}, **told)
+
+
+@contextmanager
+def _opened(home: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Snapshot]]:
+    """Open who is who by the newest facts: the views `nodes`, `places` and `facts`, and the timeline's files."""
     store, derived = Store.open(home), Derived.open(home)
+    refresh(store, derived)
     with duck.connect(store.spill) as db:
         db.execute(view_sql("nodes", derived.nodes.snapshot(), identity.NODES))
         db.execute(view_sql("places", derived.identity.snapshot(), identity.IDENTITY))
-        first = _named(db, asked)
-        ids, keys = _closure(db, first)
-        sets = _sets(db, ids, keys)
-        if not ids:
-            _check_alone(sets, keys)
-            return Subject((), tuple(sorted(keys)), sets=sets)
         db.execute(view_sql("facts", store.snapshot(), FACTS))
-        db.execute(view_sql("timeline", _of_persons(db, derived.timeline.snapshot(), ids), TIMELINE))
-        return Subject(
-            ids, tuple(sorted(keys)), _names(db, ids), _accounts(db, ids), sets, _at_shared_browsers(db, ids, sets)
-        )
+        yield db, derived.timeline.snapshot()
+
+
+def _subject(db: duckdb.DuckDBPyConnection, timeline: Snapshot, first: set[Key]) -> Subject:
+    ids, keys = _closure(db, first)
+    sets = _sets(db, ids, keys)
+    if not ids:
+        _check_alone(sets, keys)
+        return Subject((), tuple(sorted(keys)), sets=sets)
+    db.execute(view_sql("timeline", _of_persons(db, timeline, ids), TIMELINE))
+    return Subject(
+        ids, tuple(sorted(keys)), _names(db, ids), _accounts(db, ids), sets, _at_shared_browsers(db, ids, sets)
+    )
 
 
 def _named(db: duckdb.DuckDBPyConnection, asked: str) -> set[Key]:

@@ -41,6 +41,8 @@ from plait.web.people.models import AuditEntry, User, broken_chain, record
 from plait.web.work import jobs
 from plait.web.work.models import Job
 
+from .test_pages import Parts
+
 ClientOf = Callable[[str], Client]
 Persona = Callable[[str], User]
 pytestmark = pytest.mark.django_db
@@ -144,6 +146,7 @@ def test_a_person_is_found_given_their_data_and_erased(own_home: Path, client_of
     page = ida.post(FOUND, {"key": JANE}).content.decode()
     for title in ("Refused rows", "Hand-offs about them", "The audit log", "Reports of jobs", "Mails that wait"):
         assert (title in page) == (title != "Refused rows"), title
+    assert (Parts(page).inline, Parts(page).unsigned) == ([], [])
     answer = ida.post("/data/personal/export/", {"key": JANE})
     assert answer["Cache-Control"] == "no-store"
     archive = ZipFile(io.BytesIO(answer.content))
