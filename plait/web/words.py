@@ -22,6 +22,7 @@ from plait.measure import Measure, registry
 from plait.sources import rules
 from plait.sources.contract import drift
 from plait.sources.contract import form as contract
+from plait.sources.pull.description import systems
 from plait.stages import shipped
 
 SPELT = {
@@ -154,9 +155,20 @@ def vocabulary() -> Iterator[str]:
     yield from (*contract.texts(), *drift.texts())
     yield from AS_THEY_ARE
     yield from hand_off_words()
+    yield from connection_words()
     yield from (stage.title for stage in shipped().stages)
     yield from (signal.title for signal in shipped().signals)
     yield from (readable(text) for text in OWN_VALUES if text not in AS_THEY_ARE)
+
+
+def connection_words() -> Iterator[str]:
+    """Give the English texts that the descriptions of systems show to people."""
+    for system in systems().values():
+        yield system.about
+        yield from (setting.title for setting in system.setting)
+        yield from (resource.title for resource in system.resource)
+        yield from (login.title for login in system.login)
+        yield from (title for login in system.login for title in login.secrets.values())
 
 
 def hand_off_words() -> Iterator[str]:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from plait.failure import Said, Unfit
-from plait.sources.pull.address import checked
+from plait.sources.pull.address import check_where_it_leads, checked
 from plait.sources.pull.asking import NoAnswer, without
 from plait.sources.pull.rest import Pulled, Tell
 
@@ -145,6 +146,8 @@ def _opened(storage: Storage) -> Iterator[Any]:
         yield fsspec.filesystem("file")
         return
     endpoint = checked(storage.endpoint, local=storage.local) if storage.endpoint else None
+    if endpoint and not storage.local:
+        check_where_it_leads(urlsplit(endpoint).hostname or "")
     try:
         fs = fsspec.filesystem(
             "s3", key=storage.key, secret=storage.secret, endpoint_url=endpoint, skip_instance_cache=True,

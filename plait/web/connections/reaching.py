@@ -38,7 +38,13 @@ _SERVER = (
     Setting(name="user", title=gettext_noop("User who may only read"), example="plait"),
 )
 _MODES = "disable|prefer|require"
-_TLS = Setting(name="sslmode", title=gettext_noop("Encryption"), example="require", pattern=_MODES, default="prefer")
+_TLS = Setting(
+    name="sslmode",
+    title=gettext_noop("Encryption: disable, prefer or require"),
+    example="require",
+    pattern=_MODES,
+    default="prefer",
+)
 _FILE = Setting(name="database", title=gettext_noop("File"), example="/srv/shop.sqlite3")
 _BUCKET = (
     Setting(name="path", title=gettext_noop("Bucket, and a folder in it"), example="exports/crm", pattern=r"[^/\s].*"),

@@ -120,7 +120,7 @@ def connection(request: HttpRequest, name: str) -> HttpResponse:
     cursors = [pair for pair in sorted(found.cursors.items()) if not pair[0].startswith(FILE)]
     context = {
         "title": found.name, "shown": _shown(found, schedule.next_runs()), "changes": may(user, "data.work").allowed,
-        "runs": [(run, *_state(run)) for run in found.runs.select_related("job")[:RUNS]],
+        "runs": [(run, *_state(run), _sees(user, run)) for run in found.runs.select_related("job")[:RUNS]],
         "settings": [(_(one.title), found.settings.get(one.name) or "") for one in sort.settings],
         "secrets": _secret_fields(way), "cursors": cursors[:50],
         "files": found.system in ("folder", "bucket"), "number": number, "unit": unit, "units": _units(),
@@ -223,6 +223,12 @@ def _shown(one: Connection, following: dict[int, datetime]) -> Shown:
 def _state(run: Run) -> tuple[str, str]:
     said, verdict = STATES[run.state]
     return _(said), verdict
+
+
+def _sees(user: User, run: Run) -> bool:
+    """Tell whether somebody may open the job of a run."""
+    own = run.job is not None and run.job.owner_id == user.pk
+    return run.job is not None and may(user, "data.approve" if not own else "data.work").allowed
 
 
 def _often(every: int | None) -> str:
