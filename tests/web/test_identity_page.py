@@ -110,10 +110,10 @@ def test_keys_are_split_values_blocked_and_somebody_found(client_of: ClientOf, h
 
 @pytest.mark.django_db
 def test_who_may_look_may_not_decide_and_nobody_outside_sees(client_of: ClientOf, pair: Proposal) -> None:
-    mia = client_of("mia")
-    page = mia.get("/data/who/")
+    cleo = client_of("cleo")
+    page = cleo.get("/data/who/")
     assert (page.status_code, b"data-page-key" in page.content) == (200, False)
-    assert mia.post("/data/who/answer/", {"pair": pair.number, "answer": "same"}).status_code == 403
+    assert cleo.post("/data/who/answer/", {"pair": pair.number, "answer": "same"}).status_code == 403
     assert client_of("pat").get("/data/who/").status_code == 404
 
 
