@@ -33,6 +33,8 @@ class Session:
                 raise Denied(Said("{title} is missing; give it with the connection.", title=Said(title)))
             if any(letter in self.secrets[name] for letter in "\r\n\0"):
                 raise Denied(Said("{title} holds a line break; paste it again.", title=Said(title)))
+            if login.kind in ("bearer", "header") and not self.secrets[name].isascii():
+                raise Denied(Said("{title} holds a letter that no key has; paste it again.", title=Said(title)))
         self.token = ""
         asker.headers, asker.renew, asker.secrets = self.headers, self.renew, self.hidden
 

@@ -112,7 +112,8 @@ def carry_out(
 ) -> dict[str, object]:
     """Carry out a run; how it ends is written down, and a failure raised."""
     Run.objects.filter(pk=run.pk).update(state=State.OPEN, began_at=timezone.now(), pid=os.getpid(), ended_at=None)
-    folder = secret.folder(Path(settings.STATE) / "pulled" / str(run.pk))
+    _clear(run)  # of an attempt that was killed
+    folder = secret.folder(_folder(run))
     try:
         return _carried_out(run, folder / "files", now, tell, pace or Pace())
     except BaseException as error:
@@ -124,7 +125,7 @@ def carry_out(
             _fail(run, State.FAILED, None)
         raise
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _clear(run)
 
 
 def settle() -> None:
@@ -136,8 +137,10 @@ def settle() -> None:
                 _fail(run, State.FAILED, None)
             else:
                 _close(run, ended)
+            _clear(run)
         elif run.job is None and not _alive(run.pid):
-            _fail(run, State.FAILED, None)
+            _close(run, State.FAILED, problem=Said("it was broken off; the next run reads the same again.").told())
+            _clear(run)
 
 
 def _open(connection: Connection, job: Job | None, *, full: bool) -> Run:
@@ -188,6 +191,15 @@ def _sayable(refused: Unfit | Misused) -> object:
     """Give what an error says so that each reader has it in their own language."""
     text = refused.args[0] if refused.args else ""
     return text.told() if isinstance(text, Said) else str(text)
+
+
+def _folder(run: Run) -> Path:
+    return Path(settings.STATE) / "pulled" / str(run.pk)
+
+
+def _clear(run: Run) -> None:
+    """Remove what a run has fetched: it holds people, and has no place beside the facts."""
+    shutil.rmtree(_folder(run), ignore_errors=True)
 
 
 def _close(run: Run, state: str, report: LoadReport | None = None, problem: object = "") -> None:
