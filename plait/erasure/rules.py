@@ -103,6 +103,8 @@ FILES: Mapping[str, Rule] = {
     "demo/*": Rule(NOTHING, "the exports of an invented firm: nobody in them exists"),
     "web/plait.sqlite3*": Rule(STRIP, "by the rules of each table, then written anew without free pages"),
     "web/secret.key": COUNTED,
+    "web/connections.key": COUNTED,
+    "web/connections.lock": COUNTED,
     "web/demo-password": COUNTED,
     "web/static/*": COUNTED,
     "web/uploads/*": Rule(ERASE, "what waits to be loaded is judged when it is loaded and then deleted"),
