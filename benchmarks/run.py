@@ -67,6 +67,7 @@ def main() -> None:
     parts: dict[str, Callable[[argparse.Namespace], str]] = {
         "load": load, "exports": exports, "rebuild": rebuild, "measures": measures, "start": start, "desk": desk,
         "collector": collector, "links": links, "paths": paths, "value": value, "inbox": inbox, "ledger": ledger,
+        "identity": identity,
         "erasure": erasure,
     }  # fmt: skip
     asked = argparse.ArgumentParser(description=__doc__)
@@ -211,6 +212,12 @@ def ledger(given: argparse.Namespace) -> str:
 
 def erasure(given: argparse.Namespace) -> str:
     import erasure as bench
+
+    return bench.measure(given.work)
+
+
+def identity(given: argparse.Namespace) -> str:
+    import identity as bench
 
     return bench.measure(given.work)
 
