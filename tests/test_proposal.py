@@ -79,7 +79,7 @@ def test_three_german_files_become_deals_companies_and_names_in_charge(tmp_path:
         "V-2",
         "800.0000",
         "EUR",
-        "joe@us.example",
+        "Joe Poe",
     )
     assert (won["occurred_at"], lost["object_id"]) == ("2026-01-20 12:00:00", "V-3")
     assert len(fields_of(seen, "deal.opened")) == 3

@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.test import Client
 
 from plait import desk
@@ -46,8 +47,8 @@ def draft_of(client: Client) -> str:
     return answer["Location"]
 
 
-def carried_out(answer: Any) -> Job:
-    assert answer.status_code == 302, answer.content.decode()
+def carried_out(answer: HttpResponseBase) -> Job:
+    assert answer.status_code == 302
     job = Job.objects.get(pk=int(answer["Location"].strip("/").split("/")[-1]))
     jobs.carry_out(job.pk)
     job.refresh_from_db()

@@ -71,7 +71,11 @@ def _whom(r: Reading, role: str, entity: str) -> Whom | None:
     if own is not None:
         listed = r.files.get(own.link.file) if own.link else None
         known = listed if listed and listed.entity in (entity, "lead", "company") else None
-        return Whom(Value(column(own.profile.name)), known, own.link.key if own.link else "")
+        key, ids = own.link.key if own.link else "", known.of("id") if known else None
+        if known is None or ids is None or ids.profile.name == key:
+            return Whom(Value(column(own.profile.name)), known, key)
+        by_name = Value(column(own.profile.name), lookup=lookup(known, key, ids.profile.name))
+        return Whom(by_name, known, ids.profile.name)  # the name of one whose id others use
     return _joined(r, entity) or _through(r, role, entity)
 
 
@@ -148,8 +152,12 @@ def owner_of(r: Reading) -> Value | None:
     if target is None or found.link is None or target is r.draft or target.entity not in ("staff", "contact", "list"):
         return Value(cell)
     there = Reading(target, r.files, r.source, r.answers, (), r.day)
+    ids = target.of("id")
+    if ids is None or ids.profile.name != found.link.key:
+        return Value(cell)  # it is a name already
     email, first, last, whole = (target.of(role) for role in ("email", "first_name", "last_name", "name"))
-    best = email if email and email.profile.filled else whole
+    by_email = email if email and email.profile.filled else None
+    best = whole if whole and whole.profile.filled and target.entity == "staff" else by_email or whole
     if best is None and first and last:
         parts = [
             r.let(f"owner_{which}", Value(cell, lookup=lookup(target, found.link.key, one.profile.name)))

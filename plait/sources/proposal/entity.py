@@ -13,7 +13,8 @@ from plait.sources.proposal.vocabulary import concepts, is_outcome, meaning
 
 # The last word of a file's name that says what its rows are, by what it may mean, in this order.
 HEADS: tuple[tuple[str, str], ...] = (
-    ("history", "history"), ("comment", "list"), ("line", "list"), ("move", "list"), ("survey", "survey"),
+    ("history", "history"), ("score", "survey"),
+    ("comment", "list"), ("line", "list"), ("move", "list"), ("survey", "survey"),
     ("refund", "refund"),
     ("payment", "payment"), ("invoice", "invoice"), ("subscription", "subscription"), ("order", "order"),
     ("ticket", "ticket"), ("lead", "lead"), ("deal", "deal"), ("meeting", "meeting"), ("task", "task"),

@@ -43,14 +43,20 @@ def key_columns(file: FileProfile) -> list[ColumnProfile]:
     """Give the columns that tell the rows of a file apart and that others may point at: ids, then names."""
     if file.rows < 1 or is_join(file):
         return []
-    unique = [c for c in file.columns if c.unique and c.sort.name in KEYS and c.wide <= 80]  # noqa: PLR2004 - no text
     own = {form for word in stem_tokens(file.name) for form in (word, word.removesuffix("s"))}
-    ids = [c for c in unique if "id" in meaning(c.name)]
+    telling = [c for c in file.columns if c.sort.name in KEYS and c.wide <= 80 and _tells(c, file)]  # noqa: PLR2004 - no text
+    unique = [c for c in telling if c.unique]
+    ids = [c for c in telling if "id" in meaning(c.name)]
     mine = [c for c in ids if all("id" in concepts(w) or {w, w.removesuffix("s")} & own for w in words_of(c.name))]
     if not mine and not any(len(words_of(c.name)) == 1 for c in ids):
-        mine = [c for c in ids if c == file.columns[0]]
+        mine = [c for c in ids if c == file.columns[0] and c.unique]
     names = [c for c in unique if c not in ids and _names_it(c.name, own)]
     return [*sorted(mine, key=lambda c: len(words_of(c.name)))[:2], *names[:1]]
+
+
+def _tells(column: ColumnProfile, file: FileProfile) -> bool:
+    """Tell whether a column may tell rows apart: of snapshots, one thing has several."""
+    return column.unique or (column.filled == file.rows and column.distinct >= file.rows * ENOUGH)
 
 
 def _names_it(name: str, own: set[str]) -> bool:
@@ -117,6 +123,8 @@ def likeness(column: str, other: FileProfile, key: str) -> float:
     if not named or not theirs:
         return 0.0
     by_id = any("id" in concepts(w) for w in words)
+    if by_id and "id" not in meaning(key):
+        return 0.0  # an id is no name
     if _same(named[-len(theirs) :], theirs):
         return 1.0 if by_id else 0.65
     key_words = words_of(key)

@@ -6,10 +6,12 @@ from dataclasses import replace
 from decimal import Decimal
 
 from plait.failure import Said
-from plait.sources.form import Condition
+from plait.sources.form import Condition, Value
 from plait.sources.proposal.concern import keys_of, named, owner_of
-from plait.sources.proposal.reading import Conditions, Facts, Reading, flag, no, said
-from plait.sources.proposal.vocabulary import is_outcome
+from plait.sources.proposal.links import stem_tokens, words_of
+from plait.sources.proposal.model import FileDraft
+from plait.sources.proposal.reading import Conditions, Facts, Reading, column, flag, lookup, no, said
+from plait.sources.proposal.vocabulary import concepts, is_outcome
 
 
 def order(r: Reading) -> Facts:
@@ -43,7 +45,7 @@ def sale(r: Reading, kind: str, says: str, *times: str, conditions: Conditions =
             "amount": r.amount(),
             "owner": owner_of(r),
             "product": named(r, "product"),
-            "channel": r.value("channel"),
+            "channel": r.channel(),
             "campaign": named(r, "campaign"),
             "text": r.number() or r.value("text"),
         },
@@ -110,13 +112,29 @@ def spend(r: Reading) -> Facts:
     if r.amount() is None:
         return []
     cost = r.name("amount") or ""
-    channel = r.value("channel") or said(r.answers.get(f"channel:{r.draft.profile.name}") or r.source)
+    channel = r.channel() or said(r.answers.get(f"channel:{r.draft.profile.name}") or r.source)
     return r.fact(
         "spend.paid",
         r.row(""),
         r.time("created"),
         Said("Money was spent on advertising."),
         (),
-        {"amount": r.amount(), "channel": channel, "campaign": named(r, "campaign"), "partner": r.value("partner")},
+        {"amount": r.amount(), "channel": channel, "campaign": _campaign(r), "partner": r.value("partner")},
         conditions=(Condition(cost, above=Decimal(0)),),  # a day without cost is no spend
     )
+
+
+def _campaign(r: Reading) -> Value | None:
+    """Give the campaign, by name: in figures of campaigns a plain `id` is that of the campaign."""
+    if "id" not in r.draft.columns or r.name("id") == "id" or not _of_campaigns(r.draft):
+        return named(r, "campaign")
+    cell = column("id")
+    for other in r.files.values():
+        name = next((c for c in other.columns if words_of(c) == ("name",)), None)
+        if other is not r.draft and _of_campaigns(other) and name and "id" in other.columns:
+            return Value(cell, lookup=lookup(other, "id", name), otherwise=cell)
+    return Value(cell)
+
+
+def _of_campaigns(draft: FileDraft) -> bool:
+    return any("campaign" in concepts(word) for word in stem_tokens(draft.profile.name))

@@ -63,7 +63,7 @@ def web(r: Reading) -> Facts:
         if known is not None:
             values[value] = known
     text = r.value("url") or r.value("name")
-    shared: dict[str, Value | None] = {"channel": r.value("channel"), "campaign": named(r, "campaign")}
+    shared: dict[str, Value | None] = {"channel": r.channel(), "campaign": named(r, "campaign")}
     when, keys, row = r.time("created"), keys_of(r), r.row("")
     if kind is None:
         page = "page.viewed" if r.name("url") else "visit.started"
@@ -132,6 +132,6 @@ def form(r: Reading) -> Facts:
             "object_id": r.value("form"),
             "text": named(r, "form") if r.draft.of("form") else r.value("name"),
             "campaign": named(r, "campaign"),
-            "channel": r.value("channel"),
+            "channel": r.channel(),
         },
     )

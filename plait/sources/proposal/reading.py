@@ -70,6 +70,22 @@ class Reading:
             return None
         return Value(column(found.profile.name), formats=self.formats(found))
 
+    def time_or(self, role: str, other: str) -> Value | None:
+        """Give a time, and where it is empty another, if both are written in the same way."""
+        one, two = self.draft.of(role), self.draft.of(other)
+        if one is None or two is None or one.profile.sort.formats != two.profile.sort.formats:
+            return self.time(role, other)
+        return Value(column(one.profile.name), formats=self.formats(one), otherwise=column(two.profile.name))
+
+    def channel(self) -> Value | None:
+        """Give the channel, in lower case where all are written in capitals."""
+        found = self.draft.of("channel")
+        if found is None:
+            return None
+        choices = found.profile.choices
+        loud = bool(choices) and all(v.replace("_", "").isalpha() and v.isupper() for v in choices)
+        return Value(column(found.profile.name), map=tuple((v, v.lower()) for v in choices) if loud else ())
+
     def formats(self, found: ColumnDraft) -> tuple[str, ...]:
         """Give the formats of a time, as people said or as its values are."""
         given = self.answers.get(f"format:{self.draft.profile.name}:{found.profile.name}")
@@ -99,7 +115,9 @@ class Reading:
         first, last = self.name("first_name"), self.name("last_name")
         whole = self.draft.of("name")
         if whole is not None and (whole.profile.filled or not (first and last)):
-            return self.value("name")
+            if whole.profile.filled == self.draft.profile.rows or not (first and last):
+                return self.value("name")
+            return Value(column(whole.profile.name), otherwise=(Column(first), " ", Column(last)))
         if first and last:
             return Value((Column(first), " ", Column(last)), otherwise=column(last))
         only = first or last
@@ -125,6 +143,10 @@ class Reading:
             for found in self.draft.columns.values()
             if found.role == "deleted"
         ]
+        for name, found in self.draft.columns.items():
+            snapshot = name.startswith("_") and name.endswith("_active") and self.draft.entity != "history"
+            if snapshot and found.profile.sort.name == YES_NO:
+                conditions.append(Condition(name, no(found), negated=True))  # an older state of the row
         if (live := self.draft.of("live")) is not None:
             wrong = (
                 no(live)
@@ -156,7 +178,8 @@ class Reading:
         if given and status:
             return (Condition(status.profile.name, tuple(v.strip() for v in given.split(";") if v.strip())),)
         won, closed = self.draft.of("won"), self.draft.of("is_closed")
-        if won is not None:
+        by_words = self.where(meant)
+        if won is not None and not (by_words and won.profile.filled < self.draft.profile.rows):
             if meant == "won":
                 return (Condition(won.profile.name, yes(won)),)
             return (
@@ -164,7 +187,7 @@ class Reading:
                 if closed
                 else None
             )
-        return self.where(meant) or self.by_stage(meant)
+        return by_words or self.by_stage(meant)
 
     def by_stage(self, meant: str) -> Conditions | None:
         """Look up in the list of stages whether one is won, or closed otherwise."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from plait.failure import Said
-from plait.sources.form import Column, Condition, Value
+from plait.sources.form import Column, Condition, Template, Value
 from plait.sources.proposal.concern import keys_of, named, owner_of
 from plait.sources.proposal.links import words_of
 from plait.sources.proposal.paying import invoice, order, payment, refund, spend, subscription
@@ -28,7 +28,7 @@ def contact(r: Reading) -> Facts:
         r.time("created"),
         Said("A person was entered."),
         keys_of(r, f"person.{r.source}"),
-        {"object_id": r.value("id"), "text": r.person_name(), "owner": owner_of(r), "channel": r.value("channel")},
+        {"object_id": r.value("id"), "text": r.person_name(), "owner": owner_of(r), "channel": r.channel()},
         conditions=conditions,
         detail={"company": r.value("company_name")},
     )
@@ -45,7 +45,7 @@ def company(r: Reading) -> Facts:
         {
             "object_id": r.value("id"),
             "owner": owner_of(r),
-            "channel": r.value("channel"),
+            "channel": r.channel(),
             "text": r.value("name") or r.value("company_name") or r.value("text") or r.value("id"),
         },
     )
@@ -57,7 +57,7 @@ def lead(r: Reading) -> Facts:
     shared: dict[str, Value | None] = {
         "object_id": mine,
         "owner": owner_of(r),
-        "channel": r.value("channel"),
+        "channel": r.channel(),
         "campaign": named(r, "campaign"),
     }
     words = {*words_of(r.draft.profile.name), *words_of(r.draft.shape)}
@@ -89,7 +89,7 @@ def deal(r: Reading) -> Facts:
     keys = keys_of(r)
     shared: dict[str, Value | None] = {
         "object_id": r.value("id") or r.row(""), "amount": r.amount(), "owner": owner_of(r),
-        "product": named(r, "product"), "channel": r.value("channel"), "campaign": named(r, "campaign"),
+        "product": named(r, "product"), "channel": r.channel(), "campaign": named(r, "campaign"),
     }  # fmt: skip
     step = {"step": r.value("status")}
     won_on = r.draft.of("closed") if not r.draft.of("status") else None
@@ -140,7 +140,7 @@ def ticket(r: Reading) -> Facts:
         Said("Somebody asked for help."),
         keys,
         {"object_id": mine, "owner": owner, "text": r.value("name") or r.value("text")},
-        detail={"via": r.value("channel")},
+        detail={"via": r.channel()},
     )
     ended = r.present("resolved") or r.where("resolved")
     if ended is not None:
@@ -186,7 +186,7 @@ def meeting(r: Reading) -> Facts:
     return r.fact(
         "meeting.held",
         r.row(""),
-        r.time("start", "created"),
+        r.time_or("start", "created"),
         Said("We met somebody."),
         keys_of(r),
         {"object_id": r.value("id"), "text": r.value("name") or r.value("text"), "owner": owner_of(r)},
@@ -256,9 +256,22 @@ def history(r: Reading) -> Facts:
         when,
         Said("It moved on."),
         keys,
-        shared | {"text": Value(column(value.profile.name))},
+        shared | {"text": _step(r, column(value.profile.name))},
         conditions=tuple(moved),
     )
+
+
+def _step(r: Reading, cell: Template) -> Value:
+    """Give the step that something came to, by name where a list of steps tells it."""
+    for role in ("deal", "ticket"):
+        about = r.draft.of(role)
+        other = r.files.get(about.link.file) if about and about.link else None
+        status = other.of("status") if other else None
+        steps = r.files.get(status.link.file) if status and status.link else None
+        name = steps.of("name") if steps else None
+        if status and status.link and steps and name:
+            return Value(cell, lookup=lookup(steps, status.link.key, name.profile.name), otherwise=cell)
+    return Value(cell)
 
 
 RECIPES: Mapping[str, Callable[[Reading], Facts]] = {

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plait.failure import Said
+from plait.sources.proposal.entity import PLAIN
 from plait.sources.proposal.links import stem_tokens, words_of
 from plait.sources.proposal.model import ColumnDraft, FileDraft
 from plait.sources.proposal.profile import ColumnProfile
@@ -94,13 +95,13 @@ RULES: tuple[Rule, ...] = (
           "owner actor partner company recipient"),
     _rule("email", (EMAIL, *WORDS), "recipient 1.0, email 0.9", "time id status campaign type text", "message form"),
     _rule("email", WORDS, "email 0.7", "owner actor is campaign status event recipient message"),
-    _rule("phone", (PHONE, WHOLE, OPAQUE, TEXT), "phone 1.0", "id other owner time"),
+    _rule("phone", (PHONE, WHOLE, NUMBER, OPAQUE, TEXT, ENUM), "phone 1.0", "id other owner time"),
     _rule("domain", (DOMAIN, URL, EMAIL, TEXT, OPAQUE),
           "domain 1.0, domain+url 1.0, domain+name 1.0, company+url 0.8, company+domain 1.0", "owner id actor"),
     _rule("first_name", WORDS, "first 0.8, first+name 1.0", "time id closed converted"),
     _rule("last_name", WORDS, "last 0.8, last+name 1.0", "time id"),
     _rule("name", WORDS, "name 1.0, own+name 1.0, subject 0.9, own 0.5",
-          "id first owner actor campaign product status text url email field other"),
+          "id first owner actor campaign product status text url email field other job"),
     _rule("subject", WORDS, "subject 1.0", "id", "message campaign list"),
     _rule("number", IDS, "own+number 1.0, number 1.0", "other old actor type", "order invoice ticket"),
     _rule("text", WORDS, "text 1.0, own+text 1.0", "id name"),
@@ -240,6 +241,8 @@ def _by_link(column: ColumnDraft, links_to: dict[str, str], entity: str) -> tupl
     if link is None or entity == "join":
         return None
     target = links_to.get(link.file, "")
+    if entity == "history" and "user" in meaning(column.profile.name):
+        return None  # who changed it is not whom it is about
     role = {
         "contact": "person", "company": "company", "deal": "deal", "ticket": "ticket", "payment": "payment",
         "order": "order", "subscription": "subscription", "staff": "owner", "lead": "person",
@@ -276,20 +279,20 @@ def _id(draft: FileDraft) -> None:
     best, best_score = None, 0.0
     for place, column in enumerate(draft.columns.values()):
         profile = column.profile
-        if (
-            not profile.unique
-            or column.role
-            or (draft.entity == "form" and column.link)
-            or profile.sort.name not in IDS
-            or profile.wide > WIDEST
-        ):
+        pointing = draft.entity in ("form", "history") and (column.link or meaning(profile.name) & {"deal", "ticket"})
+        if column.role or pointing or profile.sort.name not in IDS:
+            continue
+        if profile.wide > WIDEST or profile.filled < draft.profile.rows:
             continue
         words = words_of(profile.name)
         ids = [w for w in words if "id" in concepts(w)]
         rest = [w for w in words if w not in ids and not concepts(w) & own and w not in _stem(draft)]
         score = 0.0
-        if ids and not rest:
-            score = 1.0 - 0.02 * (len(words) - 1)
+        often = profile.distinct < draft.profile.rows * 0.5  # of snapshots one thing has several rows
+        if ids and not rest and not often and (profile.unique or draft.entity in PLAIN):
+            score = (1.0 if profile.unique else 0.8) - 0.02 * (len(words) - 1)
+        elif not profile.unique:
+            continue
         elif ids and place == 0:
             score = 0.7
         elif words and not rest:

@@ -93,13 +93,14 @@ def sort_of(values: Sequence[str], *, distinct: int, filled: int, parses: Callab
     for name, pattern in simple:
         if sum(bool(pattern.fullmatch(v.strip())) for v in values) >= ENOUGH * len(values):
             return Sort(name)
-    if all(v.strip().upper() in CURRENCIES for v in values):
+    codes = [v.strip() for v in values]
+    if all(len(v) == 3 and v.isalpha() for v in codes) and _share(codes, lambda v: v.upper() in CURRENCIES) > 0.6:  # noqa: PLR2004
         return Sort(CURRENCY, lower=all(v.strip() == v.strip().lower() for v in values))
     if number := _number(values):
         return number
     if _share(values, _is_json) >= ENOUGH:
         return Sort(JSON)
-    if _share(values, lambda v: bool(_DOMAIN.fullmatch(v.strip()))) >= 0.9:  # noqa: PLR2004 - some write a path too
+    if _share(values, lambda v: bool(_DOMAIN.fullmatch(v.strip()) or _URL.fullmatch(v.strip()))) >= 0.9:  # noqa: PLR2004
         return Sort(DOMAIN)
     if _share(values, lambda v: bool(_PHONE.fullmatch(v.strip()))) >= 0.9:  # noqa: PLR2004 - or `ext. 3`
         return Sort(PHONE)

@@ -93,7 +93,8 @@ CONCEPTS: dict[str, str] = {
     "time": "date dates at on time timestamp datetime ts instant day when datum zeit zeitpunkt uhrzeit tag jour "
     "heure horodatage fecha hora dia 일자 날짜 일시 시간 시각 일 utc gmt segments",
     "status": "status state statut etat zustand estado situacion 상태 진행상태 activity",
-    "stage": "stage stages phase step stufe etape etapa fase pipeline funnel 단계 진행단계",
+    "job": "job jobtitle jobs funktion fonction cargo department 직책 직함 부서",
+    "stage": "stage stages phase step stufe etape etapa fase 단계 진행단계",
     "won": "won win gewonnen gagne gagnee ganado ganada 수주 성사 성공",
     "lost": "lost verloren perdu perdue perdido perdida 실주 실패",
     "is": "is has ist flag est es 여부",
