@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -25,6 +26,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from plait import desk, inbox, ledger, live, stewardship, suppression
+from plait.delta import locked
 from plait.derived import TIMELINE, Derived
 from plait.erasure import erasing, facts, finding, plan, rejects
 from plait.erasure.rules import SORTS, rule_of_column, rule_of_file
@@ -34,7 +36,7 @@ from plait.facts import KINDS, Fact
 from plait.identity import IDENTITY, NODES
 from plait.ledger import STAYS
 from plait.matching import kept
-from plait.store import FACTS, LOADS, REJECTS, Store, view_sql
+from plait.store import ERASING, FACTS, LOADS, REJECTS, Store, view_sql
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 JANE, COOKIE, USER = "jane.doe@acme.example", "cook-aaaa-1111", "user-7001"
@@ -308,6 +310,14 @@ def test_what_comes_while_the_erasure_begins_goes_with_it(home: Path) -> None:
     erasing.carry_out(begun, now=NOW).finish()
     assert found_in(home, *VALUES, "late-dddd-44") == set()
     assert desk.add(home, [fact("new3", {"anonymous_id": "late-dddd-44"})], name="later", now=NOW)[0].refused == 1
+
+
+def test_loads_wait_while_a_person_is_erased(home: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with locked(home / "locks" / ERASING):
+            loading = pool.submit(desk.add, home, [fact("late", {"user_id": "user-7009"})], name="late", now=NOW)
+            assert wait([loading], timeout=0.5).done == set()
+        assert loading.result()[0].added == 1
 
 
 def test_a_refused_event_that_is_one_now_is_not_let_in_once_its_person_is_erased(home: Path) -> None:

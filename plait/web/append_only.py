@@ -50,9 +50,12 @@ def lifted(table: str) -> Iterator[None]:
     """
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(f"alter table {table} disable trigger user")
-            yield
-            cursor.execute(f"alter table {table} enable trigger user")
+            for does in ("disable", "enable"):
+                cursor.execute("set constraints all immediate")  # what waits for the end forbids to alter the table
+                cursor.execute(f"alter table {table} {does} trigger user")
+                if does == "disable":
+                    yield
+            cursor.execute("set constraints all deferred")
             return
         cursor.execute("select name, sql from sqlite_master where type = 'trigger' and tbl_name = %s", [table])
         guards = cursor.fetchall()

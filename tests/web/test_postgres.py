@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-AGAIN = ("test_people.py", "test_login.py", "test_audit.py", "test_invitation.py", "test_tokens.py", "test_jobs.py")
+AGAIN = (
+    "test_people.py", "test_login.py", "test_audit.py", "test_invitation.py", "test_tokens.py", "test_jobs.py",
+    "test_personal_data.py",
+)  # fmt: skip
 
 
 def programs() -> Path | None:
