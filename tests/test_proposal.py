@@ -107,6 +107,16 @@ def test_what_no_file_tells_is_asked_with_the_values_that_make_it_necessary(tmp_
     assert "# OPEN" not in said.toml
 
 
+def test_money_with_its_sign_is_read_and_names_the_currency(tmp_path: Path) -> None:
+    rows = "Rechnungsnr;Datum;Betrag netto\nR-1;31.01.2026;€ 1.200,50\nR-2;01.02.2026;-3,00 €\nR-3;02.02.2026;7,00\n"
+    made = proposed(tmp_path, {"rechnungen.csv": rows})
+    seen = tried(tmp_path, made)
+    amounts = [(fact["amount"], fact["currency"]) for fact in fields_of(seen, "invoice.issued")]
+    assert amounts == [("1200.5000", "EUR"), ("7.0000", "EUR")]
+    assert [(wrong.value, wrong.rule) for wrong in seen.refused] == [("-3,00 €", "negative amount")]
+    assert "currency" not in {question.key for question in made.draft.questions}
+
+
 def test_people_correct_what_a_file_and_a_column_are(tmp_path: Path) -> None:
     rows = "ref,who,when,what\nA,ann@x.example,2026-01-02,hello\nB,bob@x.example,2026-01-03,bye\n"
     made = proposed(tmp_path, {"dump.csv": rows}, {"entity:dump.csv": "ticket", "role:dump.csv:what": "name"})

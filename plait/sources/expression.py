@@ -337,7 +337,8 @@ judged as (select *, case {broken} end as broken from typed)"""
     def number(self, value: Value, name: str, text: str, currency: str, active: str) -> str:
         """Compile a number to its decimal type; what is not one, or too large for it, is refused."""
         mark, kind = value.decimal or self.mapping.decimal, FACT_COLUMNS[name]
-        is_number, cast = written.number(text, mark, kind, exponents=self.exponents)
+        bare = written.without(text, value.signs)
+        is_number, cast = written.number(bare, mark, kind, exponents=self.exponents)
         above = value.unit == "minor" or value.reckons()  # they read what stands in `parsed`: currency, other numbers
         layer = self.typed if above else self.parsed
         others: list[str] = []

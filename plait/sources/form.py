@@ -92,6 +92,7 @@ class Value:
     times: tuple[Template, ...] = ()
     per: tuple[Template, ...] = ()
     split: tuple[str, int] | None = None
+    signs: tuple[str, ...] = ()  # that stand beside a number and are taken off it
 
     def reckons(self) -> bool:
         """Tell whether it is reckoned from several numbers."""

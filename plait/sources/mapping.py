@@ -236,7 +236,7 @@ class _Reader:
             )  # fmt: skip
             return Value(())
         timed, counted = field == "occurred_at", field in NUMBERS
-        allowed = [*_VALUE, *(("format", "timezone") if timed else ()), *(("decimal",) if counted else ())]
+        allowed = [*_VALUE, *(("format", "timezone") if timed else ()), *(("decimal", "sign") if counted else ())]
         self.known(given, (*allowed, "unit", *_RECKONED) if field == "amount" else allowed, where)
         reckoned = {name: tuple(self.template(t, where) for t in self.texts(given, name, where)) for name in _RECKONED}
         otherwise = self.text(given, "else", where)
@@ -246,7 +246,8 @@ class _Reader:
             otherwise=None if otherwise is None else self.template(otherwise, where),
             formats=self.texts(given, "format", where), timezone=self.timezone(given, where),
             unit=self.choice(given, "unit", UNITS, where) or "major",
-            decimal=self.choice(given, "decimal", MARKS, where), split=self.split(given, where), **reckoned,
+            decimal=self.choice(given, "decimal", MARKS, where), split=self.split(given, where),
+            signs=self.texts(given, "sign", where), **reckoned,
         )  # fmt: skip
         if value.only and not (value.map or value.lookup):
             self.wrong(where, "only = true needs a map or a lookup that says what is allowed")

@@ -6,6 +6,8 @@ last mark parts the decimals where one or two digits follow it; what could be re
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from decimal import Decimal
 
 from plait.duck import literal, literals
@@ -23,6 +25,15 @@ _MILLION = 1_000_000  # a factor is reckoned in millionths
 def trimmed(text: str) -> str:
     """Take off the blanks around a cell."""
     return f"trim({text}, {BLANKS})"
+
+
+def without(text: str, signs: Sequence[str]) -> str:
+    """Take off the signs that stand before or after a number, such as those of a currency."""
+    if not signs:
+        return text
+    some = "|".join(map(re.escape, signs))
+    pattern = rf"^([+-]?)\s*(?:{some})[\s\x{{a0}}]*|[\s\x{{a0}}]*(?:{some})$"
+    return f"regexp_replace({trimmed(text)}, {literal(pattern)}, '\\1', 'g')"
 
 
 def shape(mark: str) -> str:

@@ -103,7 +103,9 @@ class Reading:
         tax = self.draft.of("tax")
         if tax is not None and "total" in words_of(found.profile.name):
             less = (self.let("the_tax", Value(column(tax.profile.name), otherwise=("0",))),)
-        return Value(column(found.profile.name), unit=unit, decimal=mark if mark != "." else None, less=less)
+        return Value(
+            column(found.profile.name), unit=unit, decimal=mark if mark != "." else None, less=less, signs=sort.signs
+        )
 
     def row(self, suffix: str, of: str | None = None) -> Value:
         """Give the id of a fact: unique in the source."""

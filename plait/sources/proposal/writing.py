@@ -180,6 +180,8 @@ def _value(value: Value) -> str:
         parts.append(("timezone", _text(value.timezone)))
     if value.unit != "major":
         parts.append(("unit", _text(value.unit)))
+    if value.signs:
+        parts.append(("sign", _texts(value.signs)))
     if value.less:
         parts.append(("less", _texts([_template(one) for one in value.less])))
     if value.decimal:
