@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,10 +19,11 @@ from plait import desk, duck
 from plait.settings import Settings
 from plait.sources.pull import rest
 from plait.sources.pull.address import BadAddress, checked
-from plait.sources.pull.asking import Denied, NoAnswer, Pace, Unexpected
+from plait.sources.pull.asking import Denied, NoAnswer, Pace, Unexpected, parsed
 from plait.sources.pull.description import BadDescription, read_system, systems
 from plait.sources.pull.rest import Reached
 from plait.sources.pull.rows import snake
+from plait.sources.pull.written import Tables
 from plait.store import FACTS, Store, view_sql
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
@@ -358,6 +360,23 @@ def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> No
 def test_which_hosts_are_never_asked(address: str, says: str) -> None:
     with pytest.raises(BadAddress, match=says):
         checked(address, local=False)
+
+
+def test_a_name_that_leads_to_this_machine_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", 0))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_a, **_k: found)
+    source = Reached(systems()["stripe"], {}, "", {"secret_key": "sk"})
+    with pytest.raises(BadAddress, match=r"api\.stripe\.com leads to this machine"):
+        rest.test(source, pace=Waits().pace())
+
+
+def test_every_number_keeps_its_digits(tmp_path: Path) -> None:
+    text = b'{"id": 12345678901234567890, "total": 1.10, "rate": 0.1234567890123456789, "none": null}'
+    tables = Tables(tmp_path)
+    tables.add("order", parsed(text), key=["id"], newest="last")
+    tables.finish({}, "2026-04-01 00:00:00")
+    written = (tmp_path / "order.jsonl").read_text()
+    assert written.startswith('{"id":12345678901234567890,"total":1.10,"rate":0.1234567890123456789,"none":null,')
 
 
 def test_settings_that_would_lead_elsewhere_are_refused() -> None:

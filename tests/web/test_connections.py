@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from datetime import timedelta
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from click.testing import CliRunner
 from django.conf import LazySettings
 from django.test import Client
 from django.utils import timezone
@@ -18,6 +20,7 @@ from django_q.models import Schedule
 from pull_server import Asked, Json, Server, Status, serving
 
 from plait import desk
+from plait.cli import main
 from plait.settings import Settings
 from plait.web.connections import changing, running, sealed
 from plait.web.connections.models import Connection, Run
@@ -212,7 +215,9 @@ def test_what_was_read_is_remembered_only_once_it_is_stored(
     assert not any((own_home.parent / "state" / "pulled").iterdir())
 
 
-def test_one_run_at_a_time_and_none_piles_up(made: Connection, client_of: Callable[[str], Client]) -> None:
+def test_one_run_at_a_time_and_none_piles_up(
+    made: Connection, own_home: Path, client_of: Callable[[str], Client]
+) -> None:
     job = running.start(made)
     running.due(made.pk)  # the schedule comes while it waits still
     assert Run.objects.count() == 1
@@ -223,10 +228,17 @@ def test_one_run_at_a_time_and_none_piles_up(made: Connection, client_of: Callab
     jobs.cancel(job)
     running.settle()
     assert Run.objects.get().state == "cancelled"
-    made.refresh_from_db()
-    assert made.failures == 0
     running.due(made.pk)
-    assert Run.objects.count() == 2
+    late = Run.objects.get(state="open")
+
+    def stop(*_told: object) -> None:
+        raise jobs.Cancelled
+
+    with pytest.raises(jobs.Cancelled):  # somebody cancels while it reads
+        running.carry_out(late, now=timezone.now(), tell=stop, cancelled=lambda: True)
+    late.refresh_from_db()
+    made.refresh_from_db()
+    assert (late.state, made.failures, made.cursors, desk.info(own_home).facts) == ("cancelled", 0, {}, 0)
 
 
 def test_a_connection_that_fails_too_often_is_paused_and_says_why(
@@ -310,6 +322,37 @@ def test_files_of_a_watched_folder_are_loaded_once_and_left_where_they_are(
     made.settings = {"path": str(own_home / "x")}
     made.save()
     assert "the home of plait itself" in ask(made).says
+
+
+@pytest.mark.django_db
+def test_the_command_line_does_the_same(
+    shop: tuple[Shop, Server], own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A secret comes from the environment and is never printed; wrong input is one clear line."""
+    commands = sys.modules["plait.cli.connections"]  # its name in the package is the command
+    monkeypatch.setattr(commands, "desk_of", lambda _home: None)  # the test has prepared the desk
+    (tmp_path / "shop.toml").write_text(SHOP.format(address=shop[1].address))
+    (tmp_path / "mapping.toml").write_text(MAPPING)
+    files = ["--description", str(tmp_path / "shop.toml"), "--mapping", str(tmp_path / "mapping.toml")]
+
+    def plait(*words: str) -> str:
+        done = CliRunner().invoke(
+            main, ["--home", str(own_home), "connections", *words], env={"PLAIT_SECRET_KEY": SECRET}
+        )
+        assert SECRET not in done.output
+        return f"{done.exit_code} {done.output}"
+
+    assert plait("add", "shop", "rest", *files, "--set", "country=1").startswith("1 Error: Country cannot be '1'")
+    assert plait("add", "shop", "shopp").startswith("1 Error: there is no system 'shopp'; there are: hubspot, ")
+    assert plait("add", "shop", "rest", *files, "--set", "country=fr", "--every", "soon").startswith("2 Error: --every")
+    added = plait("add", "shop", "rest", *files, "--set", "country=fr", "--every", "2h")
+    assert added.startswith("0 127.0.0.1 answers.\nIt accepts the secret.")
+    assert "order.jsonl\t2\n2 facts added, 0 rows refused" in plait("run", "shop")
+    assert "shop\trest\tdone\t2 rows, 2 facts added" in plait("list")
+    assert plait("pause", "shop") == "0 shop is paused\n"
+    assert plait("remove", "shop", "--yes") == "0 shop is removed; its facts stay\n"
+    assert plait("test", "shop").startswith("1 Error: there is no connection 'shop'")
+    assert desk.info(own_home).facts == 2
 
 
 def test_who_may_only_see_changes_nothing(made: Connection, client_of: Callable[[str], Client]) -> None:
