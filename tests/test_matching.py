@@ -23,6 +23,7 @@ from plait.matching.acts import Steward
 from plait.matching.fields import COMPANY, PERSON, UnknownColumns, recognise
 from plait.matching.files import UnreadableList, find_same
 from plait.matching.kept import BadThreshold, Likeness, Proposal, Setting
+from plait.matching.labels import BadLabels, measure_labels
 from plait.matching.model import NoSplink
 from plait.matching.pairs import LEAST, Pairs, cluster, weight_of
 from plait.matching.proposing import propose
@@ -229,6 +230,16 @@ def test_people_who_look_alike_are_proposed_reviewed_and_decided(tmp_path: Path)
     assert (found.records, found.anew, found.merged) == (225, True, 0)
     assert propose(home, PERSON, now=now + timedelta(days=1)).trained.trained_at == now, "the model is kept"
     assert [pair.number for pair in review.waiting(home)] == [pair.number for pair in pairs], "and so are the pairs"
+
+    labels = home / "labels.csv"
+    rows = [f"{one},{other},1" for one, other in doubled[:10]] + [f"{doubled[0][0]},{doubled[1][0]},0", "x,y,1"]
+    labels.write_text("left,right,same\n" + "\n".join(rows) + "\n")
+    told_on, unknown = measure_labels(home, PERSON, labels)
+    assert (told_on.reviewed, told_on.same, unknown) == (11, 10, 1)
+    assert (told_on.precision, (told_on.recall or 0) >= 0.8) == (1.0, True)
+    labels.write_text("left,right,same\na,b,maybe\n")
+    with pytest.raises(BadLabels, match=r"row 2 of labels\.csv"):
+        measure_labels(home, PERSON, labels)
 
     first, second, third = pairs[:3]
     made = review.answer(home, first.number, same=True, steward=MARA)

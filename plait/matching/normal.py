@@ -27,7 +27,10 @@ STREETS = (  # the sorts of street that people write, shorten or leave out
 POINTS = "north|n|south|s|east|e|west|w|ne|nw|se|sw"
 NOTHING = ("", "-", "--", "n/a", "na", "none", "null", "nan", "unknown", "undefined", "tbd", "xxx", "test")
 SHARPENED = (("ß", "ss"), ("ø", "o"), ("ł", "l"), ("æ", "ae"), ("œ", "oe"), ("đ", "d"), ("þ", "th"), ("ı", "i"))
-SHORTEST_PHONE, NATIONAL = 6, 8  # digits; of longer numbers only the last eight count: prefixes are written in many ways
+SHORTEST_PHONE, NATIONAL = (
+    6,
+    8,
+)  # digits; of longer numbers only the last eight count: prefixes are written in many ways
 
 
 def plain(column: str) -> str:
