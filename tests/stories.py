@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ import pyarrow as pa
 from homes import NOW, stored
 
 from plait.facts import KINDS, OFTEN, Fact, Refusal
-from plait.measure import Facts, Measure, Solution, Table
+from plait.measure import Caution, Facts, Measure, Solution, Table
 from plait.store import LOADS
 from plait.timeline import _records, cells, open_timeline
 
@@ -170,6 +170,30 @@ def _row(fact: Fact) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A measure made into queries: they do for every story of the same moment, currency and rules.
+
+    Making them costs far more than running them over a few facts, and no measure sees the facts while it is made.
+    """
+
+    measure: Measure
+    sql: str
+    cautions: list[tuple[str, Caution]]
+    solve: Callable[[pa.Table], Solution] | None
+
+    @classmethod
+    def of(cls, measure: Measure, facts: Facts, options: Mapping[str, object]) -> Made:
+        """Make one."""
+        answer = measure.answer(facts, options)
+        cautions = [(str(ibis.to_sql(caution.where, dialect="duckdb")), caution) for caution in answer.cautions]
+        return cls(measure, str(ibis.to_sql(answer.rows, dialect="duckdb")), cautions, answer.solve)
+
+
+MADE: dict[Hashable, Made] = {}
+MOST_MADE = 500
+
+
 @dataclass
 class Story:
     """Facts that answer as a `Timeline` does: in memory, or in a `home` that goes through store, identity and engine.
@@ -184,6 +208,7 @@ class Story:
     con: Any = field(default_factory=ibis.duckdb.connect)
     built: Facts | None = None
     home: Path | None = None
+    made: dict[Hashable, Made] = field(default_factory=lambda: MADE)
 
     def until(self, day: date | datetime) -> Story:
         """What had happened before a day began, or before an instant."""
@@ -221,17 +246,36 @@ class Story:
     def table(self, measure: Measure, **options: object) -> Table:
         """Answer a measure."""
         read = measure.read_options(options)
-        answer = measure.answer(self.seen(), read)
+        made = self._made(measure, read)
         warnings = []
-        for caution in answer.cautions:
-            rows = self.rows(caution.where)
+        for sql, caution in made.cautions:
+            rows = self._run(sql)
             some = ", ".join(str(row[0]) for row in rows[:3]) + (", ..." if len(rows) > 3 else "")
             warnings += [caution.says.format(n=len(rows), some=some, **caution.names)] if rows else []
-        sql = str(ibis.to_sql(answer.rows, dialect="duckdb"))
-        told = self.con.con.execute(sql).to_arrow_table()  # making the query costs more than running it: made once
-        solved = answer.solve(told) if answer.solve else Solution(_records(told, measure))
+        told = self.con.con.execute(made.sql).to_arrow_table()
+        solved = made.solve(told) if made.solve else Solution(_records(told, measure))
         rows, warnings = cells(solved.rows, measure), [*solved.remarks, *warnings]
-        return Table(measure, self.as_of.replace(tzinfo=UTC), 1, read, rows, sql, warnings, estimates=solved.estimates)
+        at = self.as_of.replace(tzinfo=UTC)
+        return Table(measure, at, 1, read, rows, made.sql, warnings, estimates=solved.estimates)
+
+    def _made(self, measure: Measure, options: Mapping[str, object]) -> Made:
+        """Give a measure's queries, made once for all stories in memory that they depend on alike."""
+        facts = self.seen()
+        if self.home:
+            return Made.of(measure, facts, options)
+        kind = (
+            id(measure),
+            repr(sorted(options.items())),
+            self.as_of,
+            facts.currency,
+            repr(facts.scoring),
+            repr(facts.rules),
+        )
+        if kind not in self.made:
+            if len(self.made) >= MOST_MADE:
+                self.made.clear()
+            self.made[kind] = Made.of(measure, facts, options)
+        return self.made[kind]
 
     def measured(self, measure: Measure) -> list[str]:
         """Give the names of the columns that a measure answers with; `cells` has checked those of a solution."""
@@ -255,5 +299,11 @@ class Story:
 
     def rows(self, expression: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - ibis has no narrower type here
         """Run an expression."""
-        answer: Mapping[str, list[Any]] = self.con.to_pyarrow(expression).to_pydict()
-        return list(zip(*answer.values(), strict=True))
+        return _tuples(self.con.to_pyarrow(expression))
+
+    def _run(self, sql: str) -> list[tuple[Any, ...]]:
+        return _tuples(self.con.con.execute(sql).to_arrow_table())
+
+
+def _tuples(answer: pa.Table) -> list[tuple[Any, ...]]:
+    return list(zip(*answer.to_pydict().values(), strict=True))
