@@ -9,6 +9,7 @@ from threading import Barrier, Thread
 import pytest
 from django.test import Client
 
+from plait import desk
 from plait.matching import acts, kept, review
 from plait.matching.acts import Steward
 from plait.matching.kept import Likeness, Proposal
@@ -115,6 +116,19 @@ def test_who_may_look_may_not_decide_and_nobody_outside_sees(client_of: ClientOf
     assert (page.status_code, b"data-page-key" in page.content) == (200, False)
     assert cleo.post("/data/who/answer/", {"pair": pair.number, "answer": "same"}).status_code == 403
     assert client_of("pat").get("/data/who/").status_code == 404
+
+
+@pytest.mark.django_db
+def test_an_account_is_found_by_the_id_of_before_a_merge(client_of: ClientOf, home: Path) -> None:
+    one, other = sorted(desk.account_keys(home))[:2]
+    made = acts.merge(home, one, other, Steward("Mara", "one firm", NOW))
+    try:
+        gone = other if find_who(home, other).id == one else one
+        answer = client_of("cleo").get(f"/accounts/{gone}/")
+        assert (answer.status_code, answer.headers["Location"]) == (302, f"/accounts/{find_who(home, gone).id}/")
+        assert client_of("cleo").get("/accounts/a0000000000000000/").status_code == 404
+    finally:
+        acts.undo(home, made.number, Steward("Mara", "tidy up", NOW))
 
 
 def test_two_people_at_once_make_one_decision(home: Path, pair: Proposal) -> None:

@@ -12,14 +12,17 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from plait import desk, report
 from plait.facts import DEPARTMENTS, KINDS
+from plait.matching.who import ID
 from plait.measure import Cell, Table
+from plait.store import Store
+from plait.timeline import UnknownAccount, find_account
 from plait.web import directory, event, formats, words
 from plait.web.directory import Wanted
 from plait.web.people.rights import permit
@@ -108,7 +111,7 @@ def account(request: HttpRequest, number: str) -> HttpResponse:
     table = _health(request)
     known = directory.keys().get(number)
     if known is None:
-        raise Http404
+        return redirect("account", _became(request, number))
     one = next((one for one in directory.accounts_of(table) if one.id == number), None)
     user, chosen = user_of(request), _filter(request)
     facts = results().story(number, _as_of(request), user.scope())
@@ -124,6 +127,16 @@ def account(request: HttpRequest, number: str) -> HttpResponse:
         "since": request.GET.get("from", ""), "to": request.GET.get("to", ""),
     }  # fmt: skip
     return render(request, "pages/account.html", context)
+
+
+def _became(request: HttpRequest, number: str) -> str:
+    """Give today's id of an account whose id was this one before a merge; a partner outside is told of none."""
+    if user_of(request).outside or not ID.fullmatch(number):
+        raise Http404
+    try:
+        return find_account(Store.open(settings.HOME), number)
+    except UnknownAccount as unknown:
+        raise Http404 from unknown
 
 
 def joins(request: HttpRequest, number: str) -> HttpResponse:
