@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -47,9 +48,10 @@ class NothingToLoad(Unfit, ValueError):
         if any(file.columns for file in mapping.files):
             super().__init__(
                 Said(
-                    "no file of {folder} is an export that plait knows by its columns; `plait map` proposes a mapping "
-                    "for it, --mapping names one that you have.",
+                    "no file of {folder} is an export that plait knows by its columns; `plait map {path}` proposes a "
+                    "mapping for it, --mapping names one that you have.",
                     folder=str(folder),
+                    path=shlex.quote(str(folder)),
                 )
             )
             return

@@ -26,7 +26,7 @@ from plait.cli.identity import identity
 from plait.cli.lifecycle import lifecycle
 from plait.cli.links import code, link
 from plait.cli.live import collect, source
-from plait.cli.map import map_files
+from plait.cli.map import map_files, suggest
 from plait.cli.paths import paths
 from plait.cli.people import user
 from plait.cli.persons import person
@@ -115,6 +115,8 @@ def load(
         accepts = login_name() if accept_drift else ""
         report = desk.load(home, folder, mapping, now=now(), progress=progress, accepts=accepts)
     print_load(report, as_json=as_json)
+    if mapping is None and not as_json:
+        suggest(folder, report.not_read)
     if not all(control.agrees for control in report.controls):
         raise Refusal("a control total does not hold; the facts are stored, find what is missing or doubled.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from datetime import UTC
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from plait.sources.proposal.proposing import Proposal, Seen
     from plait.sources.proposal.trial import Tried
 
+MOST_NAMED = 6  # files; of more the folder is named
 SIGNS = 60  # of a value that are shown
 
 
@@ -64,6 +66,16 @@ def map_files(
         raise Refusal(f"{target} was left as it is; name another with --out.")
     target.write_text(made.toml, "utf-8")
     _print_next(files, target, made)
+
+
+def suggest(folder: Path, not_read: Sequence[str]) -> None:
+    """Name the command that proposes a mapping for files that were not recognised."""
+    from plait.sources.file import is_data
+
+    files = [folder / name for name in not_read if folder.is_dir() and is_data(name) and (folder / name).is_file()]
+    if files:
+        named = [str(file) for file in files] if len(files) <= MOST_NAMED else [str(folder)]
+        click.echo(f"a mapping for them is proposed by: plait map {shlex.join(named)}", err=True)
 
 
 def _stem(files: tuple[Path, ...]) -> str:

@@ -106,7 +106,7 @@ def _file(profile: FileProfile, looked: Looked, answers: Answers) -> FileDraft:
         if link.file == profile.name and name != profile.name
     ]
     given = answers.get(f"entity:{profile.name}", "")
-    entity, score, why = entity_of(profile, links, pointing)
+    entity, score, why = entity_of(profile, links, pointing, [one.name for one in looked.profiles.files])
     if given in ENTITIES:
         entity, score, why = given, 1.0, Said("you said so")
     by_column = {link.column: link for link in links}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from plait.failure import Said
 from plait.sources.proposal.links import is_join, stem_tokens, words_of
@@ -32,6 +32,15 @@ MESSAGES = {
     "message.opened": "open opened read geoffnet geoeffnet ouvert lu abierto leido 열람 오픈",
     "message.clicked": "click clicked geklickt clique clic 클릭",
     "message.unsubscribed": "unsubscribe unsubscribed optout abgemeldet desabonne desinscrit baja 수신거부",
+}
+
+EVENTS = {
+    "page.viewed": "page_view pageview page_viewed viewed",
+    "screen.viewed": "screen_view screen_viewed",
+    "visit.started": "session_start visit",
+    "user.signed_in": "login sign_in signin",
+    "form.submitted": "form_submit generate_lead form_submission",
+    "content.downloaded": "file_download download",
 }
 
 
@@ -68,15 +77,20 @@ class Facts:
         )
 
 
-def entity_of(file: FileProfile, links: Sequence[Link], pointed_at: Sequence[str]) -> tuple[str, float, str]:
-    """Tell what a file's rows are, how sure that is, and why; `pointed_at` are the columns that point at it."""
+def entity_of(
+    file: FileProfile, links: Sequence[Link], pointed_at: Sequence[str], beside: Collection[str] = ()
+) -> tuple[str, float, str]:
+    """Tell what a file's rows are, how sure that is, and why.
+
+    `pointed_at` are the columns that point at it, `beside` the names of the files that came with it.
+    """
     facts = Facts(file)
     if not file.rows:
         return "unknown", 1.0, Said("it has no rows")
     if is_join(file) or _only_links(file, links):
         return "join", 0.9, Said("its columns are ids of two other files")
     by_columns = _by_columns(facts)
-    named, why = _by_name(file, facts, pointed_at)
+    named, why = _by_name(file, facts, pointed_at, beside)
     if by_columns.get("spend", 0) >= 0.9 and named in ("", "ad", "campaign", "spend", "list"):  # noqa: PLR2004 - costs and clicks
         return "spend", 0.9, Said("it has costs beside clicks or views, by day")
     if named == "list" and _is_steps(facts, links):
@@ -109,7 +123,7 @@ def _only_links(file: FileProfile, links: Sequence[Link]) -> bool:
     return len(pointing) > 1 and not rest
 
 
-def _by_name(file: FileProfile, facts: Facts, pointed_at: Sequence[str]) -> tuple[str, str]:
+def _by_name(file: FileProfile, facts: Facts, pointed_at: Sequence[str], beside: Collection[str]) -> tuple[str, str]:
     words = stem_tokens(file.name)
     ordered = words if _ROMANCE & set(words) else list(reversed(words))
     for n, word in enumerate(ordered):
@@ -118,6 +132,8 @@ def _by_name(file: FileProfile, facts: Facts, pointed_at: Sequence[str]) -> tupl
         if head is None:
             continue
         why = Said("its name says {word!r}", word=word)
+        if head == "history" and _is_snapshot(facts) and not _of_another(words, beside):
+            continue  # the rows are states of a thing, not changes of it
         before = [c for other in ordered[n + 1 :] for c in concepts(other)]
         if head in ("user", "contact") and "customer" in meant and _of_companies(facts, pointed_at):
             return "company", why
@@ -133,6 +149,19 @@ def _by_name(file: FileProfile, facts: Facts, pointed_at: Sequence[str]) -> tupl
             return "list", Said("its name says {word!r}, of something else", word=ordered[0])
         return head, why
     return "", ""
+
+
+def _of_another(words: Sequence[str], beside: Collection[str]) -> bool:
+    """Tell whether the things whose states these are have a file of their own."""
+    thing = [word for word in words if "history" not in concepts(word)]
+    return any(list(stem_tokens(name)) == thing for name in beside)
+
+
+def _is_snapshot(facts: Facts) -> bool:
+    """Tell whether rows hold a thing whole, as it was after a change, and not the field that changed."""
+    own = any(words_of(c.name) == ("id",) for c in facts.filled)
+    change = facts.has("field") or facts.has("old") or any(words_of(c.name) == ("value",) for c in facts.filled)
+    return own and not change
 
 
 def _is_steps(facts: Facts, links: Sequence[Link]) -> bool:
@@ -233,6 +262,12 @@ def message_kinds(values: Sequence[str]) -> dict[str, str]:
 
 def _message_column(file: FileProfile) -> ColumnProfile | None:
     return next((c for c in file.columns if c.choices and len(set(message_kinds(c.choices).values())) > 1), None)
+
+
+def web_kind(value: str) -> str | None:
+    """Give the kind that the name of an event on a site says, if it says one."""
+    words = value.strip().lower().replace(" ", "_").replace("-", "_")
+    return next((kind for kind, names in EVENTS.items() if words in names.split()), None)
 
 
 def is_filtered(column: ColumnProfile) -> bool:

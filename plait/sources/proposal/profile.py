@@ -124,7 +124,7 @@ def _profile(found: Found, engine: duckdb.DuckDBPyConnection, work: Path, table_
     plain = prepare(_with(found, replace(found.mapping, escape=escape)), work)
     try:
         form = replace(_form(found, plain), escape=escape)
-        table = open_table(_with(found, form), plain, ())
+        table = open_table(_with(found, replace(form, columns=("",))), plain, ())  # a name that comes twice may stand
         names = _names(found, table)
         rows, whole = _load(engine, table_name, table, names)
     finally:
@@ -196,7 +196,9 @@ def _names(found: Found, table: Table) -> list[str]:
         names = sorted(_json_leaves(names_of(found)))
     if len(names) > MOST_COLUMNS:
         names = names[:MOST_COLUMNS]
-    return [name for name in names if name and "{" not in name and "}" not in name]
+    twice = {name for name in names if f"{name} (2)" in names}  # which of the two nobody can say
+    told = [name for name in names if name not in twice and name.rpartition(" (")[0] not in twice]
+    return [name for name in told if name and "{" not in name and "}" not in name]
 
 
 def _json_leaves(names: frozenset[str]) -> Iterator[str]:

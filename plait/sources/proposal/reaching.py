@@ -5,18 +5,10 @@ from __future__ import annotations
 from plait.failure import Said
 from plait.sources.form import Condition, Value
 from plait.sources.proposal.concern import keys_of, named, owner_of
-from plait.sources.proposal.entity import is_filtered, message_kinds
+from plait.sources.proposal.entity import is_filtered, message_kinds, web_kind
 from plait.sources.proposal.links import words_of
 from plait.sources.proposal.reading import FIVE, Conditions, Facts, Reading, column, said, yes
 from plait.sources.proposal.vocabulary import meaning
-
-EVENTS = {
-    "page.viewed": "page_view pageview page viewed screen_view",
-    "visit.started": "session_start visit",
-    "user.signed_in": "login sign_in signin",
-    "form.submitted": "form_submit generate_lead form_submission",
-    "content.downloaded": "file_download download",
-}
 
 
 def message(r: Reading) -> Facts:
@@ -58,8 +50,7 @@ def web(r: Reading) -> Facts:
     """Give what somebody did on a site or in an app."""
     kind, values = r.draft.of("type"), {}
     for value in kind.profile.choices if kind else ():
-        words = value.strip().lower().replace(" ", "_").replace("-", "_")
-        known = next((name for name, names in EVENTS.items() if words in names.split()), None)
+        known = web_kind(value)
         if known is not None:
             values[value] = known
     text = r.value("url") or r.value("name")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plait.failure import Said
-from plait.sources.proposal.entity import PLAIN
+from plait.sources.proposal.entity import PLAIN, web_kind
 from plait.sources.proposal.links import stem_tokens, words_of
 from plait.sources.proposal.model import ColumnDraft, FileDraft
 from plait.sources.proposal.profile import ColumnProfile
@@ -135,7 +135,7 @@ RULES: tuple[Rule, ...] = (
     _rule("status", (ENUM, WHOLE, OPAQUE, TEXT),
           "status 1.0, stage 0.95, stage+id 0.9, status+stage 1.0, status+name 0.9, "
           "stage+name 0.95", "time amount reason old is other"),
-    _rule("type", (ENUM, TEXT, OPAQUE), "type 0.9, event 0.8, event+name 1.0, event+type 1.0", "id",
+    _rule("type", (ENUM, TEXT, OPAQUE), "type 0.9, event 0.8, event+name 1.0, event+type 1.0", "id other",
           "message web meeting task"),
     _rule("field", WORDS, "field+name 1.0, field 0.8, name 0.6", "", "history"),
     _rule("value", (*WORDS, *MONEY, YES_NO, TIME), "new 0.9, new+amount 1.0, amount 0.7", "old", "history"),
@@ -156,6 +156,8 @@ def assign(draft: FileDraft, links_to: dict[str, str]) -> None:
                 scored.append((score, -place, rule.role, name))
         if (linked := _by_link(column, links_to, draft.entity)) is not None:
             scored.append((linked[0], -place, linked[1], name))
+        if draft.entity == "web" and any(map(web_kind, column.profile.choices)):
+            scored.append((1.0, -place, "type", name))
     _id(draft)
     taken = {column.role for column in draft.columns.values() if column.role}
     for score, _place, role, name in sorted(scored, reverse=True):
@@ -232,7 +234,7 @@ def _score(column: ColumnProfile, rule: Rule, entity: str, *, noise: frozenset[s
         best = max(best, weight - cost * len(spare) - 0.01 * (len(words) - len(wanted)))
     if empty:
         best -= 0.25
-    return best - 0.15 * (column.sort.name == JSON)
+    return best - 0.15 * (column.sort.name == JSON) + 0.02 * (column.sort.timed and best > 0)
 
 
 def _by_link(column: ColumnDraft, links_to: dict[str, str], entity: str) -> tuple[float, str] | None:

@@ -36,7 +36,8 @@ CONCEPTS: dict[str, str] = {
     "affaire affaires opportunite opportunites oportunidad oportunidades negocio negocios 거래 기회 영업기회 딜",
     "lead": "lead leads prospect prospects mql interessent interessenten piste pistes prospecto prospectos 리드 "
     "잠재고객",
-    "ticket": "ticket tickets case cases issue issues incident incidents helpdesk anfrage anfragen vorgang fall "
+    "ticket": "ticket tickets conversation conversations case cases issue issues incident incidents helpdesk "
+    "anfrage anfragen vorgang fall "
     "faelle falle supportfall demande demandes incidencia incidencias caso casos 티켓 문의 요청 상담",
     "order": "order orders purchase purchases bestellung bestellungen auftrag auftrage auftraege commande "
     "commandes pedido pedidos compra 주문 구매 발주",
