@@ -283,3 +283,17 @@ def test_what_cannot_be_mapped_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     none = CliRunner().invoke(main, ["map", "note.doc", "--yes"])
     assert (none.exit_code, "no data file is named" in none.output) == (1, True)
     assert source_name("Mein CRM 2026") == "mein_crm_2026"
+
+
+def test_a_load_leads_from_unknown_files_to_their_mapping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my files").mkdir()
+    Path("my files/orders.csv").write_text("Order ID,Total\nO-1,5.00\n")
+    none = CliRunner().invoke(main, ["--home", "home", "load", "my files"])
+    assert (none.exit_code, "`plait map 'my files'` proposes a mapping" in none.output) == (1, True)
+    Path("my files/refunds.csv").write_text(
+        "id,amount,charge_id,created,currency,reason,receipt_number,status\n"
+        "re_1,100,ch_1,2026-01-02 10:00:00,eur,duplicate,1,succeeded\n"
+    )
+    some = CliRunner().invoke(main, ["--home", "home", "load", "my files"])
+    assert (some.exit_code, "proposed by: plait map 'my files/orders.csv'" in some.output) == (0, True)

@@ -111,7 +111,8 @@ def _ask(question: Question) -> str:
             return options[int(given) - 1][0]
         if given in dict(options) or (question.free and _fits(question, given)):
             return given
-        click.echo(f"  {given!r} will not do; give a number from 1 to {len(options)}.")
+        if not question.free:
+            click.echo(f"  {given!r} will not do; give a number from 1 to {len(options)}.")
 
 
 def _fits(question: Question, given: str) -> bool:
@@ -160,6 +161,8 @@ def _print_trial(tried: Tried | None) -> None:
     rows, accepted = sum(f.rows for f in tried.files), sum(f.accepted for f in tried.files)
     shown = len({(fact.file, fact.line) for fact in tried.facts})
     out.print(f"\nTried on {rows:,} rows: {accepted:,} accepted, {rows - accepted:,} refused. {shown} of them give:")
+    if any(file.cut for file in tried.files):
+        out.print("Of large files only the beginning was tried.")
     for fact in tried.facts:
         fields = dict(fact.fields)
         said = ", ".join(
