@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from plait.sources.mapping import read_mapping
 from plait.sources.staging import Staging, stage
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+FIRST = datetime(2025, 1, 1)  # noqa: DTZ001 - staged times are UTC without saying so
 MAPPING = """
 source = "crm"
 timezone = "UTC"
@@ -31,7 +32,7 @@ columns = ["deal_id", "stage", "closed"]
 currency = "EUR"
 [file.let]
 won = { from = "{stage}", lookup = { shape = "stage", key = "id", value = "is_won" }, else = "no" }
-account = { from = "{deal_id}", lookup = { shape = "deal_company", key = "deal_id", value = "company_id", first = true } }
+account = { from = "{deal_id}", lookup = { shape = "join", key = "deal_id", value = "company_id", first = true } }
 outcome = { from = "{won}/{probability}", map = { "yes/1" = "sure" }, else = "open" }
 [[file.fact]]
 when = { won = "yes" }
@@ -47,7 +48,7 @@ same = "{deal_id}"
 shape = "stage"
 columns = ["id", "is_won"]
 [[file]]
-shape = "deal_company"
+shape = "join"
 columns = ["deal_id", "company_id"]
 [[file]]
 shape = "closed_deal"
@@ -94,7 +95,7 @@ def test_files_are_told_by_their_columns_and_look_each_other_up(inbox: Path) -> 
     (inbox / "logo.png").write_bytes(b"\x89PNG")
     staging = staged(inbox)
     assert facts(staging) == [WON]
-    assert staging.recognised == {"b.txt": "crm stage", "c.csv": "crm deal company", "export 1.csv": "crm deal"}
+    assert staging.recognised == {"b.txt": "crm stage", "c.csv": "crm join", "export 1.csv": "crm deal"}
     assert sorted(staging.not_read) == ["logo.png", "notes.csv"]
     assert {file.file: (file.rows, file.accepted, file.without_fact) for file in staging.files} == {
         "b.txt": (2, 2, 2), "c.csv": (3, 3, 3), "export 1.csv": (3, 3, 2)
@@ -122,7 +123,7 @@ def test_without_the_other_files_what_they_say_is_unknown(inbox: Path) -> None:
 
 
 def test_a_key_that_stands_for_two_values_is_refused_unless_the_first_is_asked_for(inbox: Path) -> None:
-    with pytest.raises(UnreadableFile, match="deal company|deal_company: deal_id '1' stands for more than one"):
+    with pytest.raises(UnreadableFile, match="join: deal_id '1' stands for more than one"):
         staged(inbox, MAPPING.replace(", first = true", ""))
 
 
@@ -151,8 +152,8 @@ def test_packing_encoding_and_format_do_not_matter(inbox: Path, form: str) -> No
         pyarrow.parquet.write_table(pa.Table.from_pylist(rows), inbox / "a.parquet")
     else:
         book = openpyxl.Workbook()
-        for row in (rows[0].keys(), *(row.values() for row in rows)):
-            book.active.append(list(row))
+        for row in (rows[0], *(row.values() for row in rows)):
+            book.active.append([str(cell) for cell in row])
         book.save(inbox / "a.xlsx")
     staging = staged(inbox)
     assert facts(staging) == [WON]
@@ -188,8 +189,8 @@ amount = { from = "{cost}", unit = "micro" }
 @pytest.mark.parametrize(
     ("form", "text", "at"),
     [
-        ("unix", "1735689600", datetime(2025, 1, 1)), ("unix", "1735689600.5", datetime(2025, 1, 1, 0, 0, 0, 500_000)),
-        ("unix_ms", "1735689600123", datetime(2025, 1, 1, 0, 0, 0, 123_000)), ("unix", "-5", None),
+        ("unix", "1735689600", FIRST), ("unix", "1735689600.5", FIRST + timedelta(milliseconds=500)),
+        ("unix_ms", "1735689600123", FIRST + timedelta(milliseconds=123)), ("unix", "-5", None),
         ("unix", "1735689600123", None), ("unix_ms", "yesterday", None),
     ],
 )  # fmt: skip

@@ -45,6 +45,8 @@ class Measured:
 
 def waiting(home: Path, scopes: Iterable[str] = SCOPES) -> list[Proposal]:
     """Give the pairs that wait for somebody, the likeliest first; ids and keys are those of today."""
+    if not (home / "facts").exists():  # looking makes no home
+        return []
     decisions = read_decisions(home)
     with opened(home) as db:
         found = [one for scope in scopes for one in kept.read_proposals(home, scope)]

@@ -116,7 +116,7 @@ def examples_of(mara: User, ida: User) -> Examples:
         "identity_merge": {"number": account},
         "partner_link_end": {"code": link.code}, "partner_code_end": {"number": code.pk},
         **dict.fromkeys(CONNECTION, asked),
-        **dict.fromkeys(("map_draft", "map_answer", "map_use"), {"token": "no-such-draft"}),
+        **{name: {"token": "no-such-draft"} for name in ("map_draft", "map_answer", "map_use")},
         "account_reset_password_from_key": {"uidb36": "1", "key": "no-such-key"},
     }  # fmt: skip
 

@@ -47,8 +47,8 @@ STATES = {
 BECOMES = {
     "facts_of_a_person": gettext_noop("Removed. What only concerns them has no reason to stay."),
     "facts_of_an_account": gettext_noop(
-        "Commercial and tax law keep money and contracts, and the account's history adds up. The person's keys, the text "
-        "and the details go."
+        "Commercial and tax law keep money and contracts, and the account's history adds up. The person's keys, the "
+        "text and the details go."
     ),
     "facts_naming": gettext_noop("Stay; their addresses and ids in others' words are taken out."),
     "refused_rows": gettext_noop("Say nothing any more, and are still counted, so that every file adds up."),
