@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from http import HTTPStatus
 from typing import Annotated, Any, cast
 
@@ -364,8 +365,9 @@ def may_use(who: Reader) -> None:
     raise refused[0]
 
 
+@cache
 def described_api() -> dict[str, Any]:
-    """Give the description of the API (OpenAPI)."""
+    """Give the description of the API (OpenAPI); it is made once, for nobody changes it while the desk runs."""
     return dict(api.get_openapi_schema(path_prefix="api/"))
 
 

@@ -1,7 +1,11 @@
-"""The desk in a real browser: what people see, press and read, with nothing loaded from elsewhere."""
+"""The desk in a real browser: what people see, press and read, with nothing loaded from elsewhere.
+
+`PLAIT_PICTURES=1` takes pictures of what is seen, into build/pictures, for people to look at.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlparse
@@ -76,13 +80,18 @@ def seen(cleo: StorageState, opened: Browser) -> Iterator[Seen]:
 
 
 def picture(page: Page, name: str) -> None:
+    if os.environ.get("PLAIT_PICTURES") != "1":
+        return
     PICTURES.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_is_whole_accessible_and_asks_nobody_else(desk: tuple[str, str], seen: Seen, path: str) -> None:
-    """No fault in the console, no request to another host, nothing that a screen reader or weak eyes stumble over."""
+    """No fault in the console, no request to another host, nothing that a screen reader or weak eyes stumble over.
+
+    Nothing is wider than a tablet's or a telephone's screen either.
+    """
     address, _ = desk
     look(seen.page, f"{address}{path}")
     picture(seen.page, f"{path.strip('/').replace('/', '-').split('?')[0]}-light")
@@ -90,11 +99,6 @@ def test_a_page_is_whole_accessible_and_asks_nobody_else(desk: tuple[str, str], 
     assert [(one["id"], one["nodes"][0]["html"][:150]) for one in found if one["impact"] in SERIOUS] == []
     assert seen.faults == []
     assert seen.hosts == {urlparse(address).netloc}
-
-
-@pytest.mark.parametrize("path", PAGES)
-def test_nothing_is_wider_than_the_screen(desk: tuple[str, str], seen: Seen, path: str) -> None:
-    look(seen.page, f"{desk[0]}{path}")
     for width in (768, 390):
         seen.page.set_viewport_size({"width": width, "height": 900})
         settled(seen.page)
