@@ -158,15 +158,20 @@ class DurableTable:
         write_deltalake(self.handle(), rows, mode="overwrite", writer_properties=zstd, commit_properties=properties)
         return self._make_durable()
 
-    def replace_where(self, rows: Callable[[], pa.RecordBatchReader], predicate: str) -> int:
+    def replace_where(
+        self, rows: Callable[[], pa.RecordBatchReader], predicate: str, metadata: Mapping[str, str] | None = None
+    ) -> int:
         """Put rows in the place of those that a predicate names, in one commit; the predicate stands in the log.
 
         The caller holds the lock that keeps others from writing such rows; `rows` gives them anew for each attempt.
         """
-        zstd = WriterProperties(compression="ZSTD")
+        zstd, about = WriterProperties(compression="ZSTD"), CommitProperties(custom_metadata=dict(metadata or {}))
         for left in reversed(range(ATTEMPTS)):
             try:
-                write_deltalake(self.handle(), rows(), mode="overwrite", predicate=predicate, writer_properties=zstd)
+                write_deltalake(
+                    self.handle(), rows(), mode="overwrite", predicate=predicate, writer_properties=zstd,
+                    commit_properties=about,
+                )  # fmt: skip
                 break
             except CommitFailedError:
                 if not left:
@@ -237,20 +242,23 @@ class DurableTable:
         """Give the custom metadata of the commit that carries an application; none when the log no longer has it."""
         return next((about for about, apps in self._commits() if app in apps), {})
 
-    def added_between(self, version: int, until: int) -> tuple[str, ...] | None:
+    def added_between(self, version: int, until: int, *, besides: str = "") -> tuple[str, ...] | None:
         """Name the files with the rows that came after a version, up to another; None where that cannot be told now.
 
-        A compaction moves rows and brings none. Rows that were taken away are more than an addition.
+        A compaction moves rows and brings none. Rows that were taken away are more than an addition, but in a commit
+        whose metadata has `besides`: the caller knows what that did to rows that were there at the first version.
         """
         found: list[str] = []
         for later in range(version + 1, until + 1):
             if not self._log(later).exists():
                 return None
-            for line in self._log(later).read_text().splitlines():
-                entry = json.loads(line)
-                if entry.get("remove", {}).get("dataChange"):
+            entries = [json.loads(line) for line in self._log(later).read_text().splitlines()]
+            known = bool(besides) and any(besides in entry.get("commitInfo", {}) for entry in entries)
+            for entry in entries:
+                gone = entry.get("remove", {})
+                if gone.get("dataChange") and (not known or str(self.path / unquote(gone["path"])) in found):
                     return None
-                if entry.get("add", {}).get("dataChange"):
+                if entry.get("add", {}).get("dataChange") and not known:
                     found.append(str(self.path / unquote(entry["add"]["path"])))
         return tuple(found) if all(os.path.exists(name) for name in found) else None  # noqa: PTH110 - thousands of files
 

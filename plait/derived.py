@@ -41,6 +41,7 @@ FACTS_A_BUCKET = 1_000_000
 MOST_FILES = 40  # of a bucket
 NOBODY = "nobody"  # the bucket of facts that concern no known customer
 FACTS_VERSION, SETTINGS = "plait.facts_version", "plait.settings"  # what a timeline was built from
+REWRITTEN = "plait.rewritten"  # in a commit of facts: it changed known facts, all of them in these buckets
 MOVED, MOST_MOVED = "plait.moved", 2_000  # the accounts to or from which known facts moved; without it they are many
 
 
@@ -122,9 +123,14 @@ def _changed_buckets(
     digits = bucket_digits(now.rows)
     if not before.rows or bucket_digits(before.rows) != digits:
         return None
-    added = store.facts.added_between(int(was.get(FACTS_VERSION, 0)), now.version)
+    since = int(was.get(FACTS_VERSION, 0))
+    added = store.facts.added_between(since, now.version, besides=REWRITTEN)
     if added is None:
         return None
+    commits = store.facts.metadata_between(since, now.version)
+    if commits is None:
+        return None
+    rewritten = {bucket for about in commits for bucket in about.get(REWRITTEN, "").split()}
     told = derived.identity.metadata()
     if any(told.get(name, "") != was.get(name, "") for name in (FACTS_VERSION, DECIDED)):
         return None  # killed between the two: what moved is lost
@@ -139,8 +145,10 @@ def _changed_buckets(
         union all (select {columns} from identity_before except select * from told)
         """
     )
+    if rewritten:  # sets of keys that lost a person are new
+        db.execute(f"insert into moved select {columns} from identity anti join identity_before using (keys)")
     rows = db.execute(f"select distinct {bucket_sql('account', 'person', digits)} from moved").fetchall()
-    return sorted({row[0] for row in rows} | _scattered(before))
+    return sorted({row[0] for row in rows} | rewritten | _scattered(before))
 
 
 def _moved(db: duckdb.DuckDBPyConnection) -> dict[str, str]:

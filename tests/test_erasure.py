@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from plait import desk, inbox, ledger, live, stewardship, suppression
+from plait import derived, desk, inbox, ledger, live, stewardship, suppression
 from plait.delta import locked
 from plait.derived import TIMELINE, Derived
 from plait.erasure import erasing, facts, finding, plan, rejects
@@ -159,10 +159,10 @@ def erase(home: Path, key: str = JANE) -> plan.Plan:
 
 
 def held(home: Path, name: str, columns: str, where: str = "true") -> list[tuple[Any, ...]]:
-    store, derived = Store.open(home), Derived.open(home)
+    store, made = Store.open(home), Derived.open(home)
     tables = {
         "facts": (store.facts, FACTS), "rejects": (store.rejects, REJECTS), "loads": (store.loads, LOADS),
-        "timeline": (derived.timeline, TIMELINE), "nodes": (derived.nodes, NODES),
+        "timeline": (made.timeline, TIMELINE), "nodes": (made.nodes, NODES),
     }  # fmt: skip
     with duckdb.connect() as db:
         table, schema = tables[name]
@@ -310,6 +310,22 @@ def test_what_comes_while_the_erasure_begins_goes_with_it(home: Path) -> None:
     erasing.carry_out(begun, now=NOW).finish()
     assert found_in(home, *VALUES, "late-dddd-44") == set()
     assert desk.add(home, [fact("new3", {"anonymous_id": "late-dddd-44"})], name="later", now=NOW)[0].refused == 1
+
+
+def test_only_the_buckets_that_held_the_person_are_made_anew(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen buckets, some other companies; what is left is what building all of it anew gives."""
+    monkeypatch.setattr(derived, "FACTS_A_BUCKET", 8)
+    firms = [fact(f"f{n}", {"domain": f"firm{n}.example"}, "order.placed", object_id="o", amount=Decimal(1),
+                  currency="EUR") for n in range(20)]  # fmt: skip
+    desk.add(home, [*firms, fact("lone", {"email": JANE.replace("acme", "gmail")})], name="firms", now=NOW)
+    desk.rebuild(home)
+    before = set(Derived.open(home).timeline.snapshot().files)
+    erase(home)
+    assert 0 < len(before & set(Derived.open(home).timeline.snapshot().files)) < len(before)
+    left = held(home, "timeline", "*"), held(home, "nodes", "*")
+    assert desk.verify(home) == []
+    desk.rebuild(home)
+    assert left == (held(home, "timeline", "*"), held(home, "nodes", "*"))
 
 
 def test_loads_wait_while_a_person_is_erased(home: Path) -> None:

@@ -55,17 +55,20 @@ def carry_out(plan: Plan, *, now: datetime, rest: float = 0) -> Plan:
         plan = plan.about(grown(home, plan.subject))  # what came until they were kept out
         _keep_out(plan, now)
         plan = _write_anew(store, plan)
-    plan = plan.noted({"decisions": stewardship.forget(home, plan.subject.keys)})
-    plan = plan.noted({"proposals": proposals.forget(home, plan.subject.keys)})
-    _mend_records(home, plan.subject)
-    refresh(store, derived)
     time.sleep(rest)
     with locked(home / "locks" / ERASING):  # whoever writes has files in the folder that no version names yet
         for table in (store.facts, store.rejects, store.loads):
             table.clean(keep_hours=0)
-            table.forget_log(value.encode() for value in plan.subject.values)
+    plan = plan.noted({"decisions": stewardship.forget(home, plan.subject.keys)})
+    plan = plan.noted({"proposals": proposals.forget(home, plan.subject.keys)})
+    _mend_records(home, plan.subject)
+    refresh(store, derived)  # last: cleaning makes another version of the facts
+    time.sleep(rest)
     with locked(home / "locks" / ".timeline"):
         derived.clean(keep_hours=0)
+    with locked(home / "locks" / ERASING):  # the timeline has read what the log told of this
+        for table in (store.facts, store.rejects, store.loads):
+            table.forget_log(value.encode() for value in plan.subject.values)
     return plan
 
 

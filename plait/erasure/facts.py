@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from plait import duck, identity
 from plait.delta import Snapshot
-from plait.derived import Derived
+from plait.derived import NOBODY, REWRITTEN, Derived, bucket_digits, bucket_sql
 from plait.erasure.subject import NAMES, Subject
 from plait.erasure.texts import holds_sql, replaced_sql
 from plait.store import FACTS, Store, view_sql
@@ -57,8 +57,15 @@ def rewrite(store: Store, subject: Subject, secret: bytes, before: Callable[[Rew
         folders = tuple(f"{store.facts.path}/source={source}/month={month}/" for source, month in touched)
         files = tuple(name for name in snapshot.files if name.startswith(folders))
         db.execute(view_sql("touched", Snapshot(snapshot.root, snapshot.version, files, 0), FACTS))
-        rows = db.sql(_rewritten_sql(subject))
-        store.facts.replace_where(lambda: rows.to_arrow_reader(SET_APART), _predicate(touched))
+        rows, told = db.sql(_rewritten_sql(subject)), {REWRITTEN: _buckets(db, snapshot.rows)}
+        store.facts.replace_where(lambda: rows.to_arrow_reader(SET_APART), _predicate(touched), told)
+
+
+def _buckets(db: duckdb.DuckDBPyConnection, facts: int) -> str:
+    """Name the buckets of the timeline in which the facts stand that change, so that only those are made anew."""
+    bucket = bucket_sql("account", "person", bucket_digits(facts))
+    rows = db.execute(f"select distinct {bucket} from hit join places using (keys)").fetchall()
+    return " ".join(sorted({NOBODY, *(row[0] for row in rows)}))
 
 
 def _predicate(months: list[tuple[str, str]]) -> str:

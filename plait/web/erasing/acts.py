@@ -29,7 +29,7 @@ from plait.web.work.models import Job
 
 Sort, State = PersonRequest.Sort, PersonRequest.State
 MOST_SECONDS, PAUSE = 30.0, 0.2  # until events that wait are stored, and between two looks
-READERS_END = 2.0  # seconds that whoever reads an old version of a table has to end
+READERS_END = 1.5  # seconds that whoever reads an old version of a table has to end
 TITLES: Mapping[str, str] = {
     "facts_of_a_person": gettext_noop("What they did, were sent and said of themselves"),
     "facts_of_an_account": gettext_noop("Money, contracts, deals, tickets and answers"),
