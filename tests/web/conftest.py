@@ -35,16 +35,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def home() -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the home that `plait demo` makes."""
-    from plait import desk
-    from plait.demo import END, write_demo
-    from plait.settings import Settings
+    from homes import demo
 
-    mapping = write_demo(HOME / "demo")
-    desk.set_up(HOME, Settings("Europe/Berlin", "EUR", END))
-    desk.load(HOME, HOME / "demo" / "exports", mapping, now=NOW)
-    return HOME
+    return demo(HOME, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
