@@ -103,7 +103,7 @@ def print_load(report: desk.LoadReport, *, as_json: bool = False) -> None:
             ("green", "holds") if control.agrees else ("bold red", f"does not hold: stored are {control.holds}")
         )
         out.print(Text(f"{said} {verdict}", style=style))
-    _print_contract(out, report.contract, report.changed)
+    _print_contract(out, report.contract, report.drift)
     if report.not_read:
         _print_not_read(out, report.not_read, report.recognised)
     added, rows = (sum(getattr(file, name) for file in report.files) for name in ("added", "rows"))
@@ -119,15 +119,15 @@ def print_trial(trial: desk.Trial) -> None:
     _print_refused(out, trial.refused, sum(file.refused for file in trial.files))
     for fact in trial.facts:
         out.print(Text(" ".join(f"{name}={value}" for name, value in fact.items() if value not in (None, "{}"))))
-    _print_contract(out, trial.contract, trial.changed)
+    _print_contract(out, trial.contract, trial.drift)
     if trial.not_read:
         _print_not_read(out, trial.not_read, trial.recognised)
     out.print(Text("nothing was stored", style="bold"))
 
 
-def _print_contract(out: Console, broken: Sequence[str], changed: Sequence[str]) -> None:
+def _print_contract(out: Console, broken: Sequence[str], drift: Sequence[str]) -> None:
     """Say what a load broke of its contracts, and how the exports have changed."""
-    for said in (*broken, *changed):
+    for said in (*broken, *drift):
         out.print(Text(said, style="yellow"))
 
 
@@ -271,7 +271,7 @@ def _load_record(report: desk.LoadReport) -> dict[str, object]:
             for c in report.controls
         ],
         "contract": report.contract,
-        "changed": report.changed,
+        "drift": report.drift,
         "not_read": report.not_read,
         "added": sum(file.added for file in report.files),
         "version": report.version,

@@ -95,7 +95,7 @@ class LoadReport:
     """What a load did. For each file `rows = accepted + refused`; `refused` shows the first of the refused rows.
 
     `took` is in seconds, with identity and timeline; `recognised` says of each file as what its columns told it.
-    `contract` says what the load broke of its contracts, `changed` how the exports changed since the last load.
+    `contract` says what the load broke of its contracts, `drift` how the exports changed since the last load.
     """
 
     files: list[Loaded]
@@ -106,7 +106,7 @@ class LoadReport:
     took: float
     recognised: Mapping[str, str]
     contract: list[Said]
-    changed: list[Said]
+    drift: list[Said]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Trial:
     facts: list[dict[str, object]]
     recognised: Mapping[str, str]
     contract: list[Said]
-    changed: list[Said]
+    drift: list[Said]
 
 
 @dataclass(frozen=True, slots=True)

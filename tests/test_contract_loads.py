@@ -89,7 +89,7 @@ def test_a_contract_may_refuse_the_whole_load_and_nothing_is_stored(tmp_path: Pa
 
 def test_a_source_without_a_contract_loads_as_before(tmp_path: Path) -> None:
     told = load(tmp_path, deals="id,amount,closed,stage\nA,-0,2026-05-02,won\nA,1,2026-05-02,won\n")
-    assert (told.contract, told.changed) == ([], [])
+    assert (told.contract, told.drift) == ([], [])
     assert not list((tmp_path / "home").glob("contracts/crm/loads/*"))
     assert card_of(tmp_path / "home", "crm", now=NOW).version is None
 
@@ -101,9 +101,9 @@ def test_drift_is_named_in_words_over_the_loads_and_asks_where_it_matters(tmp_pa
     home = tmp_path / "home"
     may = [datetime(2026, 5, day, tzinfo=UTC) for day in (1, 3, 5, 7)]
     first = load(tmp_path, deals_1=rows("id,amount,closed,stage,note", "A#,#.5,2026-04-0#,won,n"), at=may[0])
-    assert first.changed == []
+    assert first.drift == []
     told = load(tmp_path, deals_2=rows("id,amount,closed,stage,Note_2,team", "B#,#.5,2026-04-0#,won,n,x"), at=may[1])
-    assert told.changed == [
+    assert told.drift == [
         "deals_2.csv: column `note` is gone since 3 May 2026; renamed? `Note_2` looks like it",
         "deals_2.csv: new column `team` since 3 May 2026",
     ], "what nobody needs is told and loaded"
@@ -129,7 +129,7 @@ def test_drift_is_named_in_words_over_the_loads_and_asks_where_it_matters(tmp_pa
     fourth = {"deals_4": rows("id,amount,closed,stage,Note_2,team", "D#,#,2#.04.2026,won,n,x")}
     with pytest.raises(Drifted):
         load(tmp_path, at=may[3], **fourth)
-    assert load(tmp_path, at=may[3], accepts="Sol", **fourth).changed == [
+    assert load(tmp_path, at=may[3], accepts="Sol", **fourth).drift == [
         "deals_4.csv: column `amount` became a whole number on 7 May 2026; before it was text (5 of 5 rows)",
         "deals_4.csv: column `closed` is written day first since 7 May 2026; before it was year first",
     ]

@@ -148,7 +148,7 @@ def _told(found: Job) -> dict[str, object]:
         "speed": found.done / found.seconds / 1e6 if found.seconds > 1 and not found.over else 0,
         "percent": min(100, 100 * found.done // found.total) if found.total else 0,
         "late_cancel": found.cancel_asked and found.state == Job.State.DONE,
-        "notices": [words.said(Said.of(one)) for name in ("contract", "changed") for one in report.get(name, [])],
+        "notices": [words.said(Said.of(one)) for name in ("contract", "drift") for one in report.get(name, [])],
     }  # fmt: skip
 
 

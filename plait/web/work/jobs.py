@@ -174,7 +174,7 @@ def _try_out(job: Job, watch: Watch) -> Report:
 
 def _of_contracts(told: desk.LoadReport | desk.Trial) -> Report:
     """Give what was broken and what has changed so that each reader has it in their own language."""
-    return {"contract": [one.told() for one in told.contract], "changed": [one.told() for one in told.changed]}
+    return {"contract": [one.told() for one in told.contract], "drift": [one.told() for one in told.drift]}
 
 
 def _mapping(job: Job) -> Path | None:
