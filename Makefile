@@ -31,7 +31,7 @@ demo: .venv/.base  ## Make a demo company, load its exports, print its board and
 	@[ "$(SERVE)" = no ] || $(BIN)/plait --home $(HOME_FOLDER) serve --port $(PORT)
 
 test: .venv/.spark  ## Run all tests, on DuckDB and on a real Spark cluster
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile
 
 quick: .venv/.dev  ## Run the tests that take no Spark and little time
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not spark"

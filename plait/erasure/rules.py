@@ -108,6 +108,7 @@ FILES: Mapping[str, Rule] = {
     "web/demo-password": COUNTED,
     "web/static/*": COUNTED,
     "web/uploads/*": Rule(ERASE, "what waits to be loaded is judged when it is loaded and then deleted"),
+    "web/drafts/*": Rule(ERASE, "exports that are being mapped are deleted: they can be brought again"),
     "web/pulled/*": Rule(ERASE, "what was fetched is judged when it is loaded and then deleted"),
     "web/mail/*": Rule(ERASE, "mails that wait for no server: those that name the person are deleted"),
 }

@@ -123,6 +123,8 @@ def fill_desk(home: Path, mara: User, sol: User) -> HandOff:
     (home / "web" / "mail" / "1.log").write_bytes(bytes(mail))
     (home / "web" / "uploads" / "999").mkdir(parents=True)
     (home / "web" / "uploads" / "999" / "left.csv").write_text(ORDERS)
+    (home / "web" / "drafts" / "token" / "files").mkdir(parents=True)
+    (home / "web" / "drafts" / "token" / "files" / "mapped.csv").write_text(ORDERS)
     return row
 
 
@@ -175,6 +177,7 @@ def test_a_person_is_found_given_their_data_and_erased(own_home: Path, client_of
     assert handoff.start == f"crm/{known}", "so that the deal starts no other hand-off"
     assert not list((own_home / "web" / "mail").iterdir())
     assert not (own_home / "web" / "uploads" / "999").exists()
+    assert not (own_home / "web" / "drafts" / "token").exists()
     assert plan.unfinished(own_home) == []
     done = ida.get("/data/personal/requests/").content.decode()
     assert "asked by [erased]" in done

@@ -83,14 +83,14 @@ def erase(subject: Subject) -> tuple[dict[str, int], dict[str, str]]:
 
 
 def erase_files(subject: Subject) -> int:
-    """Delete mails that name a person, and uploaded or fetched files left over; gives how many mails there were."""
+    """Delete mails that name a person, and files left over: uploaded, fetched or being mapped; gives the number of mails."""
     named = [path for path in _mail_files() if _names(path, subject)]
     for path in named:
         path.unlink(missing_ok=True)
     waiting = Job.objects.filter(state__in=(Job.State.WAITING, Job.State.RUNNING)).values_list("folder", flat=True)
     open_runs = Run.objects.filter(state=Run.State.OPEN).values_list("pk", flat=True)
     worked_on = {*map(str, waiting), *(str(settings.STATE / "pulled" / str(number)) for number in open_runs)}
-    for folder in (*(settings.STATE / "uploads").glob("*"), *(settings.STATE / "pulled").glob("*")):
+    for folder in (one for kind in ("uploads", "pulled", "drafts") for one in (settings.STATE / kind).glob("*")):
         if folder.is_dir() and str(folder) not in worked_on:
             shutil.rmtree(folder, ignore_errors=True)
     return len(named)
