@@ -83,7 +83,7 @@ def erase(subject: Subject) -> tuple[dict[str, int], dict[str, str]]:
 
 
 def erase_files(subject: Subject) -> int:
-    """Delete mails that name a person, and files left over: uploaded, fetched or being mapped; gives the number of mails."""
+    """Delete mails that name a person, and files uploaded, fetched or being mapped; gives the number of mails."""
     named = [path for path in _mail_files() if _names(path, subject)]
     for path in named:
         path.unlink(missing_ok=True)
